@@ -1,0 +1,3 @@
+//! What the benchmarks share: the client as a measured process, and its REST API.
+
+pub mod process;

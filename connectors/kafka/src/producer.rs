@@ -1,0 +1,168 @@
+//! The Kafka client of one writer: hands records over in bulk, and learns of failures only.
+//!
+//! Success is not reported message by message (`delivery.report.only.error`): a message that the
+//! brokers have acknowledged simply is no longer in the client's queue, and an empty queue without
+//! a failure means that everything has arrived.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use sluice_model::Result;
+
+use crate::errors::{DeliveryFailure, client_error, shown_key};
+use crate::settings::Settings;
+
+/// How long to sleep while the client's queue is full or is being emptied.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What the client says from its own threads and from `poll`.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    has_failed: AtomicBool,
+    failure: Mutex<Option<DeliveryFailure>>,
+    last_words: Mutex<Option<(Option<RDKafkaErrorCode>, String)>>,
+}
+
+impl Deliveries {
+    /// The last global error of the client.
+    pub(crate) fn last_words(&self) -> Option<(Option<RDKafkaErrorCode>, String)> {
+        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(target: "kafka", ?level, facility, "{message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code();
+        tracing::warn!(target: "kafka", "{reason}");
+        // "All brokers are down" says less than why the last of them is.
+        let mut last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        if code != Some(RDKafkaErrorCode::AllBrokersDown) || last_words.is_none() {
+            *last_words = Some((code, reason.to_owned()));
+        }
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let Err((error, message)) = result else {
+            return;
+        };
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        // Purged means that the writer itself threw the message away.
+        if matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) {
+            return;
+        }
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if failure.is_none() {
+            let last_words = self.last_words().map(|(_, words)| words);
+            *failure = Some(DeliveryFailure { code, key: message.key().map(shown_key), last_words });
+            self.has_failed.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// A client that writes one topic.
+pub(crate) struct Producer {
+    client: BaseProducer<Deliveries>,
+    topic: String,
+}
+
+impl Producer {
+    /// Makes a client; it connects in the background.
+    ///
+    /// # Errors
+    /// Settings that do not fit each other, or files that cannot be read.
+    pub(crate) fn new(settings: &Settings, topic: &str) -> Result<Self> {
+        let client = settings.to_client_config().create_with_context(Deliveries::default()).map_err(|error| {
+            client_error(format!("the Kafka client for topic '{topic}' cannot be made"), &error)
+                .with_hint("check the options below 'properties.'")
+        })?;
+        Ok(Self { client, topic: topic.to_owned() })
+    }
+
+    pub(crate) fn client(&self) -> &rdkafka::client::Client<Deliveries> {
+        self.client.client()
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// Hands a message over; false if the client's queue is full.
+    ///
+    /// # Errors
+    /// The client refuses the message, or an earlier one could not be delivered.
+    pub(crate) fn try_send(&self, partition: Option<i32>, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<bool> {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic);
+        record.partition = partition;
+        record.key = key;
+        record.payload = value;
+        match self.client.send(record) {
+            Ok(()) => Ok(true),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(false),
+            Err((error, _)) => {
+                self.poll()?;
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                let last_words = self.client.client().fatal_error().map(|(_, reason)| reason);
+                Err(DeliveryFailure { code, key: key.map(shown_key), last_words }.to_error(&self.topic))
+            }
+        }
+    }
+
+    /// Takes note of what the client reports.
+    ///
+    /// # Errors
+    /// A message could not be delivered.
+    pub(crate) fn poll(&self) -> Result<()> {
+        self.client.poll(Duration::ZERO);
+        let deliveries = self.client.context();
+        if !deliveries.has_failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let failure = deliveries.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.as_ref().map_or(Ok(()), |failure| Err(failure.to_error(&self.topic)))
+    }
+
+    /// Messages that the brokers have not acknowledged yet.
+    pub(crate) fn queued(&self) -> i64 {
+        i64::from(self.client.in_flight_count())
+    }
+
+    /// Waits a moment for room in the queue.
+    ///
+    /// # Errors
+    /// A message could not be delivered.
+    pub(crate) async fn wait_for_room(&self) -> Result<()> {
+        self.poll()?;
+        tokio::time::sleep(POLL_INTERVAL).await;
+        Ok(())
+    }
+
+    /// Waits until the brokers have acknowledged everything. Ends, because every message is either
+    /// acknowledged or fails when `delivery.timeout.ms` is over.
+    ///
+    /// # Errors
+    /// A message could not be delivered.
+    pub(crate) async fn flush(&self) -> Result<()> {
+        loop {
+            self.poll()?;
+            if self.queued() == 0 {
+                // A failure may have been reported between the two.
+                return self.poll();
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+}

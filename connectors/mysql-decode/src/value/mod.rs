@@ -1,0 +1,21 @@
+//! Values between the wire and Arrow: what every MySQL value means, independent of which protocol carried it.
+//!
+//! Both the row events and the result sets end in the `put_…` functions of this module, so that a row read by SELECT and
+//! the same row read from the log cannot come out differently.
+
+mod fault;
+mod number;
+mod decimal;
+mod decimal_text;
+mod float_text;
+mod temporal;
+mod temporal_text;
+mod text;
+mod address;
+pub(crate) mod json;
+
+pub(crate) use address::{inet4_text, inet6_text, uuid_text};
+pub(crate) use decimal::{DecimalLayout, decimal_from_text};
+pub(crate) use fault::{Decoded, Fault, Put};
+pub(crate) use temporal::{Clock, Date, DateTime, Span};
+pub(crate) use text::split_set;

@@ -1,0 +1,71 @@
+//! Flink SQL's scalar expressions, where DataFusion's mean something else.
+//!
+//! A planner parses SQL with DataFusion, resolving functions among [`scalar_functions`] and syntax
+//! such as `EXTRACT` with [`expr_planner`], then gives the plan Flink's meaning with [`bind_plan`]:
+//!
+//! ```
+//! use arrow_schema::{DataType, Field, Schema};
+//! use datafusion_common::DFSchema;
+//! use datafusion_expr::{cast, col, lit};
+//! use sluice_functions::{SessionInfo, bind_expr};
+//!
+//! let schema = DFSchema::try_from(Schema::new(vec![Field::new("s", DataType::Utf8, true)]))?;
+//! let bound = bind_expr(cast(col("s"), DataType::Int32) / lit(2), &schema, &SessionInfo::default())?;
+//! assert_eq!(bound.to_string(), "CAST(s AS INT) / Int32(2)");
+//! # Ok::<(), datafusion_common::DataFusionError>(())
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`cast`] | `CAST`, `TRY_CAST`, implicit casts |
+//! | `arithmetic` | decimals, division of integers |
+//! | `bind` | replaces what DataFusion would do differently |
+//! | `text`, `regexp`, `time`, `numeric`, `hash`, `json`, `collection`, `misc` | the functions |
+//!
+//! Functions that are not there are absent: a planner says "unknown function" and suggests a name.
+
+mod arithmetic;
+mod bind;
+mod cast;
+mod collection;
+mod decimal;
+mod error;
+mod function;
+mod hash;
+mod json;
+mod misc;
+mod numeric;
+mod planner;
+mod regexp;
+mod session;
+mod text;
+mod time;
+mod types;
+
+use std::sync::Arc;
+
+use datafusion_expr::ScalarUDF;
+
+pub use bind::{bind_expr, bind_plan};
+pub use cast::{cast, cast_array, cast_udf, implicit_cast};
+pub use error::from_datafusion;
+pub use planner::expr_planner;
+pub use session::SessionInfo;
+pub use types::{common_type, type_of};
+
+/// Every scalar function, by Flink's names in lower case.
+///
+/// Names of the syntax that a planner rewrites into calls begin with `__`.
+pub fn scalar_functions(session: &SessionInfo) -> Vec<Arc<ScalarUDF>> {
+    let families = [
+        misc::definitions(),
+        text::definitions(),
+        regexp::definitions(),
+        time::definitions(),
+        numeric::definitions(),
+        hash::definitions(),
+        json::definitions(),
+        collection::definitions(),
+    ];
+    families.into_iter().flatten().map(|definition| function::Function::udf(definition, session)).collect()
+}

@@ -1,0 +1,113 @@
+//! Syntax that is not written as a function call: `EXTRACT(YEAR FROM t)`, `ARRAY[1, 2]`, `r.f`.
+//!
+//! | SQL | call |
+//! |---|---|
+//! | `EXTRACT(unit FROM t)` | `extract('UNIT', t)` |
+//! | `SUBSTRING(s FROM p FOR n)` | `substring(s, p, n)` |
+//! | `POSITION(a IN s)` | `instr(s, a)` |
+//! | `OVERLAY(s PLACING r FROM p FOR n)` | `overlay(s, r, p, n)` |
+//! | `ARRAY[a, b]`, `MAP[k, v]`, `ROW(a, b)` | `array(a, b)`, `map(k, v)`, `row(a, b)` |
+//! | `a[i]`, `m[k]`, `r.f` | `item(a, i)`, `item(m, k)`, `item(r, 'f')` |
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::Field;
+use datafusion_common::{Column, DFSchema, Result, ScalarValue, TableReference};
+use datafusion_expr::expr::ScalarFunction;
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawDictionaryExpr, RawFieldAccessExpr};
+use datafusion_expr::{Expr, GetFieldAccess, ScalarUDF, lit};
+
+use crate::error::{bug, fix};
+use crate::{SessionInfo, scalar_functions};
+
+/// The planner of Flink's expression syntax, for `ContextProvider::get_expr_planners`.
+pub fn expr_planner(session: &SessionInfo) -> Arc<dyn ExprPlanner> {
+    let functions = scalar_functions(session).into_iter().map(|function| (function.name().to_owned(), function));
+    Arc::new(FlinkExprPlanner { functions: functions.collect() })
+}
+
+#[derive(Debug)]
+struct FlinkExprPlanner {
+    functions: HashMap<String, Arc<ScalarUDF>>,
+}
+
+impl FlinkExprPlanner {
+    fn call(&self, name: &str, args: Vec<Expr>) -> Result<Expr> {
+        let function = self.functions.get(name).ok_or_else(|| bug(format!("there is no function {name}")))?;
+        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), args)))
+    }
+
+    fn plan<T>(&self, name: &str, args: Vec<Expr>) -> Result<PlannerResult<T>> {
+        self.call(name, args).map(PlannerResult::Planned)
+    }
+}
+
+impl ExprPlanner for FlinkExprPlanner {
+    fn plan_field_access(
+        &self,
+        RawFieldAccessExpr { expr, field_access }: RawFieldAccessExpr,
+        _schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        match field_access {
+            GetFieldAccess::NamedStructField { name } => self.plan("item", vec![expr, lit(name)]),
+            GetFieldAccess::ListIndex { key } => self.plan("item", vec![expr, *key]),
+            GetFieldAccess::ListRange { .. } => {
+                Err(fix("a slice of an array is not written a[x:y]; use ARRAY_SLICE(a, x, y)"))
+            }
+        }
+    }
+
+    fn plan_array_literal(&self, exprs: Vec<Expr>, _schema: &DFSchema) -> Result<PlannerResult<Vec<Expr>>> {
+        self.plan("array", exprs)
+    }
+
+    fn plan_position(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        self.plan("instr", args)
+    }
+
+    fn plan_dictionary_literal(
+        &self,
+        expr: RawDictionaryExpr,
+        _schema: &DFSchema,
+    ) -> Result<PlannerResult<RawDictionaryExpr>> {
+        let entries = expr.keys.into_iter().zip(expr.values).flat_map(|(key, value)| [key, value]);
+        self.plan("map", entries.collect())
+    }
+
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        self.plan("extract", args)
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        self.plan("substring", args)
+    }
+
+    fn plan_struct_literal(&self, args: Vec<Expr>, is_named_struct: bool) -> Result<PlannerResult<Vec<Expr>>> {
+        if is_named_struct {
+            return Err(fix("ROW(…) takes values without names; CAST it AS ROW<name type, …> to name them"));
+        }
+        self.plan("row", args)
+    }
+
+    fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        self.plan("overlay", args)
+    }
+
+    fn plan_make_map(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        self.plan("map", args)
+    }
+
+    fn plan_compound_identifier(
+        &self,
+        field: &Field,
+        qualifier: Option<&TableReference>,
+        nested_names: &[String],
+    ) -> Result<PlannerResult<Vec<Expr>>> {
+        let column = Expr::Column(Column::from((qualifier, field)));
+        let access = nested_names.iter().try_fold(column, |expr, name| {
+            self.call("item", vec![expr, lit(ScalarValue::from(name.as_str()))])
+        })?;
+        Ok(PlannerResult::Planned(access))
+    }
+}

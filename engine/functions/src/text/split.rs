@@ -1,0 +1,101 @@
+//! Splitting texts.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{MapBuilder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use datafusion_common::Result;
+use sluice_model::SqlType;
+
+use crate::cast::build_map;
+use crate::collection::string_lists;
+use crate::function::{Call, Definition, Kind};
+use crate::regexp::{PatternCache, compile};
+
+pub(super) fn definitions() -> Vec<Definition> {
+    use Kind::{Integer, String};
+    let map = SqlType::Map(Box::new(SqlType::STRING), Box::new(SqlType::STRING));
+    vec![
+        Definition::new("split_index", &[String, String, Integer], SqlType::STRING, split_index)
+            .or(&[String, Integer, Integer])
+            .nullable(),
+        Definition::new("split", &[String, String], SqlType::Array(Box::new(SqlType::STRING)), split),
+        Definition::new("str_to_map", &[String], map, str_to_map).or(&[String, String, String]).fallible(),
+    ]
+}
+
+/// The part of an index that counts from 0; `NULL` if there is none. A separator may be a character's code.
+fn split_index(call: &Call<'_>) -> Result<ArrayRef> {
+    let (texts, indexes) = (call.strings(0)?, call.integers(2)?);
+    if let Ok(codes) = call.integers(1) {
+        return call.pick_strings(|row| {
+            let (text, code, index) = (texts.get(row)?, codes.get(row)?, indexes.get(row)?);
+            let separator = char::from(u8::try_from(code).ok().filter(|code| *code > 0)?);
+            part(text.split(separator), text, index)
+        });
+    }
+    let separators = call.strings(1)?;
+    call.pick_strings(|row| {
+        let (text, separator, index) = (texts.get(row)?, separators.get(row)?, indexes.get(row)?);
+        if separator.is_empty() {
+            part(text.split(char::is_whitespace), text, index)
+        } else {
+            part(text.split(separator), text, index)
+        }
+    })
+}
+
+/// An empty text has no parts.
+fn part<'t>(mut parts: impl Iterator<Item = &'t str>, text: &str, index: i64) -> Option<&'t str> {
+    let index = usize::try_from(index).ok()?;
+    (!text.is_empty()).then(|| parts.nth(index))?
+}
+
+/// An empty separator splits between all characters.
+fn split(call: &Call<'_>) -> Result<ArrayRef> {
+    let (texts, separators) = (call.strings(0)?, call.strings(1)?);
+    string_lists(call.rows, |row, items| {
+        let (Some(text), Some(separator)) = (texts.get(row), separators.get(row)) else { return Ok(false) };
+        if separator.is_empty() {
+            text.chars().for_each(|char| items.append_value(char.encode_utf8(&mut [0; 4])));
+        } else {
+            text.split(separator).for_each(|part| items.append_value(part));
+        }
+        Ok(true)
+    })
+}
+
+/// `'k1=v1,k2=v2'`; both separators are regular expressions, and a part without a value is a key of `NULL`.
+fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
+    let texts = call.strings(0)?;
+    let separators = (call.len() > 1).then(|| Ok::<_, datafusion_common::DataFusionError>((call.strings(1)?, call.strings(2)?)));
+    let separators = separators.transpose()?;
+    let (mut pair_cache, mut value_cache) = (PatternCache::default(), PatternCache::default());
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for row in 0..call.rows {
+        let (between_pairs, in_pair) = match &separators {
+            Some((pairs, values)) => (pairs.get(row), values.get(row)),
+            None => (Some(","), Some("=")),
+        };
+        let (Some(text), Some(between_pairs), Some(in_pair)) = (texts.get(row), between_pairs, in_pair) else {
+            maps.append(false)?;
+            continue;
+        };
+        let between_pairs = pair_cache.get_or_compile(between_pairs, required)?;
+        let in_pair = value_cache.get_or_compile(in_pair, required)?;
+        for pair in between_pairs.split(text).filter(|_| !text.is_empty()) {
+            let mut sides = in_pair.splitn(pair, 2);
+            maps.keys().append_value(sides.next().unwrap_or(pair));
+            maps.values().append_option(sides.next());
+        }
+        maps.append(true)?;
+    }
+    let built: ArrayRef = Arc::new(maps.finish());
+    let map = built.as_map();
+    build_map(&call.returns, Arc::clone(map.keys()), Arc::clone(map.values()), map.offsets().clone(), map.nulls().cloned())
+}
+
+fn required(pattern: &str) -> Result<regex::Regex> {
+    compile(pattern)?.ok_or_else(|| crate::error::fix(format!("'{pattern}' is not a regular expression")))
+}

@@ -1,0 +1,97 @@
+//! `TIMESTAMPADD(unit, n, t)` and `TIMESTAMPDIFF(unit, a, b)`; the unit comes as a string literal.
+
+use arrow_array::ArrayRef;
+use arrow_array::types::{Date32Type, Int32Type};
+use datafusion_common::Result;
+use sluice_model::SqlType;
+
+use super::civil::{Day, Moment};
+use super::unit::Unit;
+use super::zone::{WallTimes, to_instant};
+use crate::cast::{Mode, timestamps};
+use crate::function::{Arguments, Call, Definition, Kind};
+
+pub(super) fn definitions() -> Vec<Definition> {
+    vec![
+        Definition::new("timestampadd", &[Kind::String, Kind::Integer, Kind::Temporal], SqlType::Null, add)
+            .returns(sum_type)
+            .nullable(),
+        Definition::new("timestampdiff", &[Kind::String, Kind::Temporal, Kind::Temporal], SqlType::Int, diff),
+    ]
+}
+
+/// A date and hours make a timestamp.
+fn sum_type(arguments: &Arguments<'_>) -> Result<SqlType> {
+    let unit = arguments.constant_string(0).map(Unit::parse).transpose()?;
+    let keeps_date = unit.is_none_or(|unit| unit.months().is_some() || matches!(unit, Unit::Day | Unit::Week));
+    Ok(match arguments.sql_type(2) {
+        SqlType::Date if !keeps_date => SqlType::Timestamp(3),
+        other => other,
+    })
+}
+
+fn add(call: &Call<'_>) -> Result<ArrayRef> {
+    let unit = Unit::parse(call.constant_string(0, "the unit of TIMESTAMPADD")?)?;
+    if unit.months().is_none() && unit.micros().is_none() {
+        return Err(unit.refuse("TIMESTAMPADD"));
+    }
+    let counts = call.integers(1)?;
+    let cells = call.cells_of_any(2)?;
+    let zone = call.session.time_zone;
+    let times = WallTimes::new(cells.array(), zone)?;
+    let sum = |row| {
+        let at = cells.position(row).filter(|at| !times.is_null(*at))?;
+        plus(times.get(at), unit, counts.get(row)?)
+    };
+    match call.returns {
+        SqlType::Date => call.primitive::<Date32Type>(|row| Ok(sum(row).map(|sum| sum.epoch_days() as i32))),
+        SqlType::TimestampLtz(_) => timestamps(call.rows, &call.returns, Mode { try_cast: true, zone }, |row| {
+            sum(row).map(|sum| to_instant(sum, zone))
+        }),
+        _ => timestamps(call.rows, &call.returns, Mode { try_cast: true, zone }, sum),
+    }
+}
+
+fn plus(moment: Moment, unit: Unit, count: i64) -> Option<Moment> {
+    const MOST_MONTHS: i64 = 12 * 20_000;
+    if let Some(months) = unit.months() {
+        let months = months.checked_mul(count).filter(|months| months.abs() <= MOST_MONTHS)?;
+        return Some(Moment::new(moment.day().plus_months(months), moment.second_of_day(), moment.nanos));
+    }
+    let micros = unit.micros()?.checked_mul(count)?;
+    let later = moment.plus_millis(micros.div_euclid(1000))?;
+    let nanos = later.nanos + micros.rem_euclid(1000) as u32 * 1000;
+    let carry = i64::from(nanos / 1_000_000_000);
+    Some(Moment { seconds: later.seconds + carry, nanos: nanos % 1_000_000_000 })
+}
+
+fn diff(call: &Call<'_>) -> Result<ArrayRef> {
+    let unit = Unit::parse(call.constant_string(0, "the unit of TIMESTAMPDIFF")?)?;
+    if unit.months().is_none() && unit.micros().is_none() {
+        return Err(unit.refuse("TIMESTAMPDIFF"));
+    }
+    let (from_cells, to_cells) = (call.cells_of_any(1)?, call.cells_of_any(2)?);
+    let from = WallTimes::new(from_cells.array(), call.session.time_zone)?;
+    let to = WallTimes::new(to_cells.array(), call.session.time_zone)?;
+    call.primitive::<Int32Type>(|row| {
+        let (Some(a), Some(b)) = (from_cells.position(row), to_cells.position(row)) else { return Ok(None) };
+        Ok(Some(between(from.get(a), to.get(b), unit) as i32))
+    })
+}
+
+/// `b - a` in whole units, towards 0.
+fn between(a: Moment, b: Moment, unit: Unit) -> i64 {
+    if let Some(months) = unit.months() {
+        return if b < a { -months_between(b, a) / months } else { months_between(a, b) / months };
+    }
+    let micros = |moment: Moment| i128::from(moment.seconds) * 1_000_000 + i128::from(moment.nanos / 1000);
+    ((micros(b) - micros(a)) / i128::from(unit.micros().unwrap_or(1))) as i64
+}
+
+/// Whole months from `a` to a later `b`.
+fn months_between(a: Moment, b: Moment) -> i64 {
+    let total = |day: Day| i64::from(day.year) * 12 + i64::from(day.month);
+    let rest = |moment: Moment, day: Day| (day.day, moment.second_of_day(), moment.nanos);
+    let (first, last) = (a.day(), b.day());
+    total(last) - total(first) - i64::from(rest(b, last) < rest(a, first))
+}

@@ -1,0 +1,482 @@
+//! Patterns of Java: `yyyy-MM-dd HH:mm:ss.SSS`.
+//!
+//! Flink formats and parses timestamps with `DateTimeFormatter`, and Unix times and dates with the
+//! older `SimpleDateFormat`. They share the letters; the older one is lenient: numbers may have any
+//! number of digits, `2021-13-01` is `2022-01-01`, and text after the pattern does not count.
+//!
+//! | letter | meaning |
+//! |---|---|
+//! | `y u M L d D Q` | year, month (`MMM` Jan, `MMMM` January), day, day of the year, quarter |
+//! | `E` | day of the week (`E` Mon, `EEEE` Monday) |
+//! | `H h k K a` | hour 0-23, 1-12, 1-24, 0-11, AM/PM |
+//! | `m s S n` | minute, second, fraction, nanosecond |
+//! | `X x Z` | offset of the zone |
+//! | `'text'`, `''`, `[ ]` | text, a quote, an optional section |
+
+use std::fmt::Write;
+
+use datafusion_common::Result;
+use sluice_model::Error;
+
+use super::civil::{Day, Moment, SECONDS_PER_DAY, days_of_month, iso_day_of_week};
+use crate::error::external;
+
+const MONTHS: [&str; 12] = [
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+];
+const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/// Which of Java's two formatters a function uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// `DateTimeFormatter`.
+    Strict,
+    /// `SimpleDateFormat`.
+    Lenient,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Item {
+    Text(String),
+    Field(char, usize),
+    Optional,
+    EndOptional,
+}
+
+/// A compiled pattern.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    items: Vec<Item>,
+    style: Style,
+}
+
+/// Fields that a text has; what it does not have is `None`.
+#[derive(Debug, Default, Clone, Copy)]
+struct Fields {
+    year: Option<i64>,
+    month: Option<i64>,
+    day: Option<i64>,
+    day_of_year: Option<i64>,
+    hour: Option<i64>,
+    half_day_hour: Option<i64>,
+    afternoon: Option<bool>,
+    minute: Option<i64>,
+    second: Option<i64>,
+    nanos: Option<i64>,
+    offset: Option<i64>,
+}
+
+impl Pattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// A letter without a meaning, or a quote that is not closed.
+    pub(crate) fn compile(pattern: &str, style: Style) -> Result<Self> {
+        let bad = |what: String| {
+            external(
+                Error::fix(format!("invalid date pattern '{pattern}'"))
+                    .because(what)
+                    .with_hint("patterns are Java's, for example yyyy-MM-dd HH:mm:ss.SSS"),
+            )
+        };
+        let mut items: Vec<Item> = Vec::new();
+        let mut chars = pattern.chars().peekable();
+        while let Some(char) = chars.next() {
+            match char {
+                '\'' => push_text(&mut items, &quoted(&mut chars).ok_or_else(|| bad("a quote is not closed".into()))?),
+                '[' if style == Style::Strict => items.push(Item::Optional),
+                ']' if style == Style::Strict => items.push(Item::EndOptional),
+                letter if letter.is_ascii_alphabetic() => {
+                    if !"yuMLdDQEHhkKamsSnXxZ".contains(letter) {
+                        return Err(bad(format!("letter '{letter}' has no meaning here")));
+                    }
+                    let mut count = 1;
+                    while chars.next_if_eq(&letter).is_some() {
+                        count += 1;
+                    }
+                    items.push(Item::Field(letter, count));
+                }
+                other => push_text(&mut items, other.encode_utf8(&mut [0; 4])),
+            }
+        }
+        Ok(Self { items, style })
+    }
+
+    /// Writes a wall-clock time; `offset` is that of its zone, in seconds.
+    pub(crate) fn format(&self, wall: Moment, offset: i64, out: &mut String) {
+        for item in &self.items {
+            match item {
+                Item::Text(text) => out.push_str(text),
+                Item::Field(letter, count) => self.format_field(*letter, *count, wall, offset, out),
+                Item::Optional | Item::EndOptional => {}
+            }
+        }
+    }
+
+    fn format_field(&self, letter: char, count: usize, wall: Moment, offset: i64, out: &mut String) {
+        let day = wall.day();
+        let second = wall.second_of_day();
+        let hour = second / 3600;
+        let number = match letter {
+            'y' | 'u' if count == 2 => i64::from(day.year.rem_euclid(100)),
+            'y' | 'u' => i64::from(day.year),
+            'M' | 'L' if count >= 3 => return out.push_str(name(MONTHS[day.month as usize - 1], count > 3)),
+            'M' | 'L' => i64::from(day.month),
+            'Q' => i64::from(day.month.div_ceil(3)),
+            'd' => i64::from(day.day),
+            'D' => day.day_of_year(),
+            'E' => {
+                let weekday = iso_day_of_week(wall.epoch_days()) as usize - 1;
+                return out.push_str(name(DAYS[weekday], count > 3));
+            }
+            'a' => return out.push_str(if hour < 12 { "AM" } else { "PM" }),
+            'H' => hour,
+            'k' => (hour + 23) % 24 + 1,
+            'K' => hour % 12,
+            'h' => (hour + 11) % 12 + 1,
+            'm' => second / 60 % 60,
+            's' => second % 60,
+            'S' if self.style == Style::Strict => return write_fraction(wall.nanos, count, out),
+            'S' => i64::from(wall.nanos / 1_000_000),
+            'n' => i64::from(wall.nanos),
+            _ => return write_offset(letter, count, offset, out),
+        };
+        let _ = write!(out, "{number:0count$}");
+    }
+
+    /// Reads a wall-clock time and, if the text says it, the offset of its zone in seconds.
+    pub(crate) fn parse(&self, text: &str) -> Option<(Moment, Option<i64>)> {
+        let mut fields = Fields::default();
+        let rest = self.parse_items(&self.items, text, &mut fields)?;
+        if self.style == Style::Strict && !rest.is_empty() {
+            return None;
+        }
+        let moment = if self.style == Style::Strict { fields.resolve()? } else { fields.resolve_leniently()? };
+        Some((moment, fields.offset))
+    }
+
+    fn parse_items<'t>(&self, items: &[Item], mut text: &'t str, fields: &mut Fields) -> Option<&'t str> {
+        let mut index = 0;
+        while let Some(item) = items.get(index) {
+            match item {
+                Item::Text(expected) => text = text.strip_prefix(expected.as_str())?,
+                Item::Field(letter, count) => {
+                    text = self.parse_field(*letter, *count, &items[index + 1..], text, fields)?;
+                }
+                Item::Optional => {
+                    let end = closing(items, index);
+                    let mut attempt = *fields;
+                    if let Some(rest) = self.parse_items(&items[index + 1..end], text, &mut attempt) {
+                        (*fields, text) = (attempt, rest);
+                    }
+                    index = end;
+                }
+                Item::EndOptional => {}
+            }
+            index += 1;
+        }
+        Some(text)
+    }
+
+    fn parse_field<'t>(
+        &self,
+        letter: char,
+        count: usize,
+        next: &[Item],
+        text: &'t str,
+        fields: &mut Fields,
+    ) -> Option<&'t str> {
+        match letter {
+            'M' | 'L' if count >= 3 => {
+                let (index, rest) = parse_name(&MONTHS, text, count > 3, self.style)?;
+                fields.month = Some(index + 1);
+                return Some(rest);
+            }
+            'E' => return parse_name(&DAYS, text, count > 3, self.style).map(|(_, rest)| rest),
+            'a' => {
+                let (index, rest) = parse_name(&["AM", "PM"], text, true, self.style)?;
+                fields.afternoon = Some(index == 1);
+                return Some(rest);
+            }
+            'X' | 'x' | 'Z' => {
+                let (offset, rest) = parse_offset(text)?;
+                fields.offset = Some(offset);
+                return Some(rest);
+            }
+            _ => {}
+        }
+        let text = if self.style == Style::Lenient { text.trim_start_matches(' ') } else { text };
+        let (least, most) = self.widths(letter, count, next, text);
+        let digits = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+        if digits < least {
+            return None;
+        }
+        let number: i64 = text[..digits].parse().ok()?;
+        fields.set(letter, self.scaled(letter, count, number, digits));
+        Some(&text[digits..])
+    }
+
+    /// Fewest and most digits of a number: one that is followed by others leaves them their digits.
+    fn widths(&self, letter: char, count: usize, next: &[Item], text: &str) -> (usize, usize) {
+        const MOST: usize = 18;
+        let is_number = |item: &Item| matches!(item, Item::Field(letter, count) if !"EaXxZ".contains(*letter) && !(matches!(letter, 'M' | 'L') && *count >= 3));
+        if self.style == Style::Lenient {
+            return (1, if next.first().is_some_and(is_number) { count } else { MOST });
+        }
+        match (letter, count) {
+            ('S', count) => (count, count),
+            ('y' | 'u', 2) => (2, 2),
+            ('y' | 'u', _) | (_, 1) => {
+                let reserved: usize = next
+                    .iter()
+                    .take_while(|item| is_number(item))
+                    .map(|item| if let Item::Field(_, count) = item { *count } else { 0 })
+                    .sum();
+                let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+                let most = if reserved > 0 { digits.saturating_sub(reserved).max(count) } else { MOST };
+                (count, most.min(MOST))
+            }
+            (_, count) => (count, count),
+        }
+    }
+
+    fn scaled(&self, letter: char, count: usize, number: i64, digits: usize) -> i64 {
+        match letter {
+            'y' | 'u' if count == 2 && digits == 2 => two_digit_year(number, self.style),
+            'S' if self.style == Style::Strict => {
+                // A fraction of any number of digits as nanoseconds.
+                let missing = 9 - digits.min(9) as u32;
+                let surplus = digits.saturating_sub(9) as u32;
+                number * 10i64.pow(missing) / 10i64.pow(surplus)
+            }
+            'S' => number.saturating_mul(1_000_000),
+            _ => number,
+        }
+    }
+}
+
+/// `DateTimeFormatter` counts from 2000; `SimpleDateFormat` takes the year that is nearest.
+fn two_digit_year(number: i64, style: Style) -> i64 {
+    const NEWEST: i64 = 45;
+    if style == Style::Strict || number <= NEWEST { 2000 + number } else { 1900 + number }
+}
+
+fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<String> {
+    if chars.next_if_eq(&'\'').is_some() {
+        return Some("'".to_owned());
+    }
+    let mut text = String::new();
+    loop {
+        match chars.next()? {
+            '\'' if chars.next_if_eq(&'\'').is_some() => text.push('\''),
+            '\'' => return Some(text),
+            char => text.push(char),
+        }
+    }
+}
+
+fn push_text(items: &mut Vec<Item>, text: &str) {
+    if let Some(Item::Text(last)) = items.last_mut() {
+        last.push_str(text);
+    } else {
+        items.push(Item::Text(text.to_owned()));
+    }
+}
+
+/// Where the section that opens at a position closes.
+fn closing(items: &[Item], open: usize) -> usize {
+    let mut depth = 0;
+    for (index, item) in items.iter().enumerate().skip(open) {
+        match item {
+            Item::Optional => depth += 1,
+            Item::EndOptional if depth == 1 => return index,
+            Item::EndOptional => depth -= 1,
+            _ => {}
+        }
+    }
+    items.len()
+}
+
+fn name(full: &'static str, is_full: bool) -> &'static str {
+    if is_full { full } else { &full[..3] }
+}
+
+fn parse_name<'t>(names: &[&'static str], text: &'t str, is_full: bool, style: Style) -> Option<(i64, &'t str)> {
+    let found = |length: usize, expected: &str| {
+        let given = text.get(..length)?;
+        let same = if style == Style::Lenient { given.eq_ignore_ascii_case(expected) } else { given == expected };
+        same.then(|| &text[length..])
+    };
+    names.iter().zip(0..).find_map(|(full, index)| {
+        let short = &full[..full.len().min(3)];
+        let exact = if is_full { *full } else { short };
+        let rest = match style {
+            Style::Strict => found(exact.len(), exact),
+            Style::Lenient => found(full.len(), full).or_else(|| found(short.len(), short)),
+        };
+        rest.map(|rest| (index, rest))
+    })
+}
+
+fn write_fraction(nanos: u32, count: usize, out: &mut String) {
+    let start = out.len();
+    let _ = write!(out, "{nanos:09}");
+    out.truncate(start + count.min(9));
+    out.extend(std::iter::repeat_n('0', count.saturating_sub(9)));
+}
+
+fn write_offset(letter: char, count: usize, offset: i64, out: &mut String) {
+    if letter == 'X' && offset == 0 {
+        return out.push('Z');
+    }
+    let sign = if offset < 0 { '-' } else { '+' };
+    let (hours, minutes) = (offset.abs() / 3600, offset.abs() / 60 % 60);
+    let colon = if letter != 'Z' && count == 3 { ":" } else { "" };
+    let _ = match (letter, count, minutes) {
+        ('X' | 'x', 1, 0) => write!(out, "{sign}{hours:02}"),
+        _ => write!(out, "{sign}{hours:02}{colon}{minutes:02}"),
+    };
+}
+
+/// `Z`, `+08`, `+0800`, `+08:00`.
+fn parse_offset(text: &str) -> Option<(i64, &str)> {
+    if let Some(rest) = text.strip_prefix('Z') {
+        return Some((0, rest));
+    }
+    let sign = match text.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let two = |text: &str| -> Option<i64> {
+        let digits = text.get(..2)?;
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+    };
+    let hours = two(&text[1..])?;
+    let rest = &text[3..];
+    let after_colon = rest.strip_prefix(':').unwrap_or(rest);
+    let (minutes, rest) = match two(after_colon) {
+        Some(minutes) => (minutes, &after_colon[2..]),
+        None => (0, rest),
+    };
+    Some((sign * (hours * 3600 + minutes * 60), rest))
+}
+
+impl Fields {
+    fn set(&mut self, letter: char, number: i64) {
+        let field = match letter {
+            'y' | 'u' => &mut self.year,
+            'M' | 'L' => &mut self.month,
+            'd' => &mut self.day,
+            'D' => &mut self.day_of_year,
+            'H' | 'k' => &mut self.hour,
+            'h' | 'K' => &mut self.half_day_hour,
+            'm' => &mut self.minute,
+            's' => &mut self.second,
+            'S' | 'n' => &mut self.nanos,
+            _ => return,
+        };
+        // 24 o'clock is midnight, and 12 is the 0th hour of its half.
+        *field = Some(match letter {
+            'k' if number == 24 => 0,
+            'h' if number == 12 => 0,
+            _ => number,
+        });
+    }
+
+    fn hour(&self) -> Option<i64> {
+        let half = || Some(self.half_day_hour? + if self.afternoon? { 12 } else { 0 });
+        self.hour.or_else(half)
+    }
+
+    fn resolve(&self) -> Option<Moment> {
+        let year = i32::try_from(self.year.unwrap_or(1970)).ok()?;
+        let day = match self.day_of_year {
+            Some(day_of_year) if self.day.is_none() => {
+                let first = Day::valid(year, 1, 1)?;
+                Day::from_epoch_days(first.to_epoch_days() + day_of_year - 1)
+            }
+            _ => {
+                let (month, day) = (self.month.unwrap_or(1), self.day.unwrap_or(1));
+                crate::cast::smart_day(year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)?
+            }
+        };
+        let (hour, minute, second) = (self.hour().unwrap_or(0), self.minute.unwrap_or(0), self.second.unwrap_or(0));
+        let in_range = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second);
+        let nanos = u32::try_from(self.nanos.unwrap_or(0)).ok()?;
+        in_range.then(|| Moment::new(day, hour * 3600 + minute * 60 + second, nanos))
+    }
+
+    /// Fields that are too large carry over into the next.
+    fn resolve_leniently(&self) -> Option<Moment> {
+        const LIMIT: i64 = 10_000_000_000;
+        let all = [self.year, self.month, self.day, self.hour, self.minute, self.second, self.nanos];
+        if all.iter().flatten().any(|value| *value > LIMIT * 1_000_000) || self.year.is_some_and(|year| year > 9999) {
+            return None;
+        }
+        let months = self.year.unwrap_or(1970).checked_mul(12)? + self.month.unwrap_or(1) - 1;
+        let first = Day { year: i32::try_from(months.div_euclid(12)).ok()?, month: months.rem_euclid(12) as u32 + 1, day: 1 };
+        debug_assert!(days_of_month(first.year, first.month) >= 28);
+        let days = first.to_epoch_days() + self.day_of_year.or(self.day).unwrap_or(1) - 1;
+        let hour = self.hour().or(self.half_day_hour).unwrap_or(0);
+        let seconds = days
+            .checked_mul(SECONDS_PER_DAY)?
+            .checked_add(hour.checked_mul(3600)?)?
+            .checked_add(self.minute.unwrap_or(0).checked_mul(60)?)?
+            .checked_add(self.second.unwrap_or(0))?;
+        Moment { seconds, nanos: 0 }.plus_millis(self.nanos.unwrap_or(0) / 1_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reformat(text: &str, from: &str, to: &str, style: Style) -> Option<String> {
+        let (moment, _) = Pattern::compile(from, style).unwrap().parse(text)?;
+        let mut out = String::new();
+        Pattern::compile(to, style).unwrap().format(moment, 0, &mut out);
+        Some(out)
+    }
+
+    #[test]
+    fn reads_and_writes_java_patterns() {
+        const ISO: &str = "yyyy-MM-dd HH:mm:ss.SSS";
+        for (text, from, expected) in [
+            ("2021-04-13 20:12:11.123", ISO, Some("2021-04-13 20:12:11.123")),
+            ("20210413201211", "yyyyMMddHHmmss", Some("2021-04-13 20:12:11.000")),
+            ("2021-4-3", "yyyy-M-d", Some("2021-04-03 00:00:00.000")),
+            ("2021-4-3", "yyyy-MM-dd", None),
+            ("2021-04-13T20:12:11Z", "yyyy-MM-dd'T'HH:mm:ss'Z'", Some("2021-04-13 20:12:11.000")),
+            ("2021-04-13T20:12:11+08:00", "yyyy-MM-dd'T'HH:mm:ssXXX", Some("2021-04-13 20:12:11.000")),
+            ("13/Apr/21 08:12 PM", "dd/MMM/yy hh:mm a", Some("2021-04-13 20:12:00.000")),
+            ("2021-04-13", "yyyy-MM-dd[ HH:mm]", Some("2021-04-13 00:00:00.000")),
+            ("2021-04-13 05:06", "yyyy-MM-dd[ HH:mm]", Some("2021-04-13 05:06:00.000")),
+            ("2021-02-30", "yyyy-MM-dd", Some("2021-02-28 00:00:00.000")),
+            ("2021-04-13 x", "yyyy-MM-dd", None),
+            ("2021-13-01", "yyyy-MM-dd", None),
+        ] {
+            assert_eq!(reformat(text, from, ISO, Style::Strict).as_deref(), expected, "{text} {from}");
+        }
+        assert_eq!(
+            reformat("2021-04-13 00:00:00", "yyyy-MM-dd HH:mm:ss", "EEE, d MMMM yy h a Q D ''", Style::Strict).as_deref(),
+            Some("Tue, 13 April 21 12 AM 2 103 '")
+        );
+        assert!(Pattern::compile("yyyy-bb", Style::Strict).is_err());
+        assert!(Pattern::compile("'open", Style::Strict).is_err());
+    }
+
+    #[test]
+    fn the_older_format_is_lenient() {
+        const ISO: &str = "yyyy-MM-dd HH:mm:ss";
+        for (text, from, expected) in [
+            ("2021-13-01 25:00:00", ISO, Some("2022-01-02 01:00:00")),
+            ("2021-4-3 1:2:3 and more", ISO, Some("2021-04-03 01:02:03")),
+            ("20210413", "yyyyMMdd", Some("2021-04-13 00:00:00")),
+            ("2021-04-13", ISO, None),
+        ] {
+            assert_eq!(reformat(text, from, ISO, Style::Lenient).as_deref(), expected, "{text} {from}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Wall-clock times of a time zone.
+//!
+//! A wall-clock time that a zone skips (the hour that is lost in spring) moves on by what was
+//! skipped, and of one that it shows twice the first is meant: as `java.time` does.
+
+use arrow_array::types::{Date32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Int64Array, cast::AsArray};
+use arrow_schema::{DataType, TimeUnit};
+use chrono::{DateTime, LocalResult, NaiveDateTime, Offset, TimeZone};
+use chrono_tz::Tz;
+use datafusion_common::Result;
+
+use super::civil::{Moment, SECONDS_PER_DAY};
+use crate::error::bug;
+
+/// The wall-clock time that a zone shows at an instant.
+pub(crate) fn to_wall(instant: Moment, zone: Tz) -> Moment {
+    if zone == Tz::UTC {
+        return instant;
+    }
+    let offset = naive(instant.seconds).map_or(0, |utc| zone.offset_from_utc_datetime(&utc).fix().local_minus_utc());
+    Moment { seconds: instant.seconds + i64::from(offset), ..instant }
+}
+
+/// The instant at which a zone shows a wall-clock time.
+pub(crate) fn to_instant(wall: Moment, zone: Tz) -> Moment {
+    if zone == Tz::UTC {
+        return wall;
+    }
+    let offset = naive(wall.seconds).map_or(0, |local| match zone.offset_from_local_datetime(&local) {
+        LocalResult::Single(offset) | LocalResult::Ambiguous(offset, _) => offset.fix().local_minus_utc(),
+        LocalResult::None => {
+            let day_before = naive(wall.seconds - SECONDS_PER_DAY).unwrap_or(local);
+            zone.offset_from_utc_datetime(&day_before).fix().local_minus_utc()
+        }
+    });
+    Moment { seconds: wall.seconds - i64::from(offset), ..wall }
+}
+
+fn naive(seconds: i64) -> Option<NaiveDateTime> {
+    DateTime::from_timestamp(seconds, 0).map(|utc| utc.naive_utc())
+}
+
+/// Units of a second of a `TIMESTAMP` column's Arrow type.
+pub(crate) fn units_per_second(data_type: &DataType) -> i64 {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Second, _) => 1,
+        DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000,
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => 1_000_000_000,
+        _ => 1_000_000,
+    }
+}
+
+/// A `DATE`, `TIMESTAMP` or `TIMESTAMP_LTZ` column, read as wall-clock times.
+#[derive(Debug)]
+pub(crate) struct WallTimes {
+    units: Int64Array,
+    per_second: i64,
+    zone: Tz,
+}
+
+impl WallTimes {
+    /// `zone` is the session's; it matters to `TIMESTAMP_LTZ` only.
+    pub(crate) fn new(array: &ArrayRef, zone: Tz) -> Result<Self> {
+        Ok(match array.data_type() {
+            DataType::Date32 => {
+                let days = array.as_primitive::<Date32Type>();
+                let units = days.unary::<_, Int64Type>(|days| i64::from(days) * SECONDS_PER_DAY);
+                Self { units, per_second: 1, zone: Tz::UTC }
+            }
+            DataType::Timestamp(_, declared) => Self {
+                units: arrow_cast::cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone(),
+                per_second: units_per_second(array.data_type()),
+                zone: if declared.is_some() { zone } else { Tz::UTC },
+            },
+            other => return Err(bug(format!("{other} is not a point in time"))),
+        })
+    }
+
+    pub(crate) fn is_null(&self, index: usize) -> bool {
+        self.units.is_null(index)
+    }
+
+    /// The wall-clock time of a value that is not `NULL`.
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Moment {
+        to_wall(self.instant(index), self.zone)
+    }
+
+    /// The value as it is stored, without a zone.
+    #[inline]
+    pub(crate) fn instant(&self, index: usize) -> Moment {
+        Moment::from_units(self.units.value(index), self.per_second)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::civil::Day;
+
+    #[test]
+    fn a_skipped_hour_moves_on_and_a_repeated_one_comes_first() {
+        let wall = |month, day, hour| Moment::new(Day { year: 2021, month, day }, hour * 3600, 0);
+        let berlin = Tz::Europe__Berlin;
+        assert_eq!(to_instant(wall(7, 1, 12), berlin), wall(7, 1, 10));
+        assert_eq!(to_wall(wall(1, 1, 12), berlin), wall(1, 1, 13));
+        assert_eq!(to_wall(to_instant(wall(3, 28, 2), berlin), berlin), wall(3, 28, 3));
+        assert_eq!(to_instant(wall(10, 31, 2), berlin), wall(10, 31, 0));
+    }
+}

@@ -1,0 +1,12 @@
+//! Expressions from SQL text to value, in the order that the planner goes: parse, bind, coerce, evaluate.
+
+mod arithmetic;
+mod casts;
+mod collections;
+mod conditions;
+mod harness;
+mod json;
+mod numbers;
+mod plans;
+mod temporal;
+mod texts;

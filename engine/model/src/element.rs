@@ -1,0 +1,41 @@
+//! What travels in a channel between two tasks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ChangelogBatch;
+
+/// Number of a checkpoint of a job; grows by one, never repeats.
+pub type CheckpointId = u64;
+
+/// One element of a stream.
+#[derive(Debug, Clone)]
+pub enum StreamElement {
+    /// Rows.
+    Batch(ChangelogBatch),
+    /// No row with an event time at or below this many milliseconds since the epoch will follow.
+    Watermark(i64),
+    /// Everything before belongs to the checkpoint, everything behind does not.
+    Barrier(Barrier),
+    /// Nothing follows.
+    End,
+}
+
+/// The marker of a checkpoint (Chandy and Lamport 1985, as in Flink's asynchronous barriers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Barrier {
+    /// Which checkpoint.
+    pub checkpoint: CheckpointId,
+    /// Why it is taken.
+    pub kind: BarrierKind,
+}
+
+/// Why a checkpoint is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BarrierKind {
+    /// The coordinator's own rhythm; old ones are removed.
+    Checkpoint,
+    /// Asked for by the user; kept until the user removes it.
+    Savepoint,
+    /// The last one of this run: the job stops behind it, and can be resumed from it.
+    Stop,
+}

@@ -1,0 +1,193 @@
+//! Filter and projection: `SELECT a + b WHERE c > 0`.
+//!
+//! Row kinds pass through untouched. An update whose old row passes the filter and whose new row
+//! does not becomes a lone `-U`, which a consumer that goes by key treats as a deletion:
+//!
+//! | input (`id`, `qty`) | output of `WHERE qty > 5` |
+//! |---|---|
+//! | `+I 1 9` | `+I 1 9` |
+//! | `-U 1 9` | `-U 1 9` |
+//! | `+U 1 3` | |
+
+use std::sync::Arc;
+
+use arrow_array::{Array, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use datafusion_common::DFSchema;
+use datafusion_common::config::ConfigOptions;
+use datafusion_expr::execution_props::ExecutionProps;
+use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion_expr::{ColumnarValue, Expr};
+use datafusion_physical_expr::expressions::Column;
+use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
+use sluice_functions::from_datafusion;
+use sluice_model::{ChangelogBatch, Error, Result};
+
+use crate::{Operator, Output};
+
+/// A compiled [`sluice_plan::Calc`].
+#[derive(Debug)]
+pub struct Calc {
+    filter: Option<Arc<dyn PhysicalExpr>>,
+    projection: Projection,
+    output: SchemaRef,
+}
+
+#[derive(Debug)]
+enum Projection {
+    /// All columns as they are, perhaps under other names.
+    Identity,
+    /// Columns picked by position: no expression is evaluated.
+    Columns(Vec<usize>),
+    /// Anything else.
+    Expressions(Vec<Arc<dyn PhysicalExpr>>),
+}
+
+impl Calc {
+    /// Compiles the expressions of a plan node against the schema of its input.
+    ///
+    /// # Errors
+    /// A bug in the planner: an expression that does not fit the input.
+    pub fn compile(node: &sluice_plan::Calc, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
+        let compiler = Compiler::new(input)?;
+        let filter = node.filter.as_ref().map(|filter| compiler.compile(filter)).transpose()?;
+        let expressions =
+            node.projection.iter().map(|expression| compiler.compile(expression)).collect::<Result<Vec<_>>>()?;
+        let projection = Projection::new(expressions, input.fields().len());
+        Ok(Self { filter, projection, output: Arc::clone(output) })
+    }
+
+    fn filtered(&self, batch: ChangelogBatch) -> Result<ChangelogBatch> {
+        let Some(filter) = &self.filter else {
+            return Ok(batch);
+        };
+        match filter.evaluate(batch.rows()).map_err(from_datafusion)? {
+            ColumnarValue::Array(mask) => {
+                let mask = mask
+                    .as_any()
+                    .downcast_ref::<BooleanArray>()
+                    .ok_or_else(|| Error::bug("a filter is not a condition"))?;
+                if mask.null_count() == 0 && mask.true_count() == mask.len() {
+                    return Ok(batch);
+                }
+                batch.filter(mask)
+            }
+            ColumnarValue::Scalar(value) => {
+                let keep = matches!(value, datafusion_common::ScalarValue::Boolean(Some(true)));
+                Ok(if keep { batch } else { batch.slice(0, 0) })
+            }
+        }
+    }
+
+    fn projected(&self, batch: ChangelogBatch) -> Result<ChangelogBatch> {
+        match &self.projection {
+            Projection::Identity => batch.with_schema(Arc::clone(&self.output)),
+            Projection::Columns(columns) => batch.project(columns)?.with_schema(Arc::clone(&self.output)),
+            Projection::Expressions(expressions) => {
+                let rows = batch.num_rows();
+                let columns = expressions
+                    .iter()
+                    .map(|expression| {
+                        let value = expression.evaluate(batch.rows()).map_err(from_datafusion)?;
+                        value.into_array(rows).map_err(from_datafusion)
+                    })
+                    .collect::<Result<Vec<_>>>()?;
+                let options = RecordBatchOptions::new().with_row_count(Some(rows));
+                let projected = RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)
+                    .map_err(Error::from_arrow)?;
+                batch.with_rows(projected)
+            }
+        }
+    }
+}
+
+impl Operator for Calc {
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
+        let batch = self.filtered(batch)?;
+        if batch.is_empty() { Ok(()) } else { output(self.projected(batch)?) }
+    }
+}
+
+impl Projection {
+    fn new(expressions: Vec<Arc<dyn PhysicalExpr>>, input_columns: usize) -> Self {
+        let columns: Option<Vec<usize>> = expressions
+            .iter()
+            .map(|expression| expression.as_ref().downcast_ref::<Column>().map(Column::index))
+            .collect();
+        match columns {
+            Some(columns) if columns.len() == input_columns && columns.iter().enumerate().all(|(i, c)| i == *c) => {
+                Self::Identity
+            }
+            Some(columns) => Self::Columns(columns),
+            None => Self::Expressions(expressions),
+        }
+    }
+}
+
+struct Compiler {
+    schema: DFSchema,
+    props: ExecutionProps,
+    context: PhysicalPlanningContext,
+}
+
+impl Compiler {
+    fn new(input: &SchemaRef) -> Result<Self> {
+        let schema = DFSchema::try_from(input.as_ref().clone()).map_err(from_datafusion)?;
+        let mut props = ExecutionProps::new();
+        props.config_options = Some(Arc::new(ConfigOptions::default()));
+        Ok(Self { schema, props, context: PhysicalPlanningContext::default() })
+    }
+
+    fn compile(&self, expression: &Expr) -> Result<Arc<dyn PhysicalExpr>> {
+        create_physical_expr(expression, &self.schema, &self.props, &self.context).map_err(from_datafusion)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion_expr::{col, lit};
+    use sluice_model::{from_pretty, to_pretty};
+
+    fn run(calc: sluice_plan::Calc, columns: &str, rows: &str, output: &str) -> String {
+        let input = from_pretty(columns, rows);
+        let output = from_pretty(output, "").schema();
+        let mut operator = Calc::compile(&calc, &input.schema(), &output).unwrap();
+        let mut results = Vec::new();
+        operator
+            .on_batch(0, input, &mut |batch| {
+                results.push(to_pretty(&batch));
+                Ok(())
+            })
+            .unwrap();
+        results.join(" / ")
+    }
+
+    #[test]
+    fn filters_each_side_of_an_update_for_itself() {
+        let calc = sluice_plan::Calc { filter: Some(col("qty").gt(lit(5))), projection: vec![col("id"), col("qty")] };
+        let result = run(calc, "id INT, qty INT", "+I 1 9 / -U 1 9 / +U 1 3 / +I 2 NULL", "id INT, qty INT");
+        assert_eq!(result, "+I 1 9 / -U 1 9");
+    }
+
+    #[test]
+    fn computes_and_reorders() {
+        let calc = sluice_plan::Calc { filter: None, projection: vec![col("qty") + lit(1), col("id")] };
+        assert_eq!(run(calc, "id INT, qty INT", "+I 1 9 / -D 2 4", "next INT, id INT"), "+I 10 1 / -D 5 2");
+    }
+
+    #[test]
+    fn a_batch_that_is_filtered_away_is_not_put_out() {
+        let calc = sluice_plan::Calc { filter: Some(lit(false)), projection: vec![col("id")] };
+        assert_eq!(run(calc, "id INT", "+I 1", "id INT"), "");
+    }
+
+    #[test]
+    fn a_division_by_zero_is_the_users_to_fix() {
+        let input = from_pretty("id INT", "+I 0");
+        let calc = sluice_plan::Calc { filter: None, projection: vec![lit(1) / col("id")] };
+        let mut operator = Calc::compile(&calc, &input.schema(), &input.schema()).unwrap();
+        let error = operator.on_batch(0, input, &mut |_| Ok(())).unwrap_err();
+        assert_eq!((error.what(), error.reaction()), ("/ by zero", sluice_model::Reaction::Fix));
+    }
+}

@@ -1,0 +1,24 @@
+//! From a plan node to its operator.
+
+use arrow_schema::SchemaRef;
+use sluice_model::{Error, Result};
+use sluice_plan::{Node, Operation};
+
+use crate::{Calc, DropUpdateBefore, NotNull, Operator};
+
+/// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
+/// (sources, sinks) or only merge channels (unions).
+///
+/// # Errors
+/// A bug in the planner: an expression that does not fit the input.
+pub fn operator(node: &Node, input: &SchemaRef) -> Result<Option<Box<dyn Operator>>> {
+    match &node.operation {
+        Operation::Calc(calc) => {
+            let output = node.outputs.first().ok_or_else(|| Error::bug("a calculation without an output"))?;
+            Ok(Some(Box::new(Calc::compile(calc, input, &output.schema)?)))
+        }
+        Operation::NotNull(check) => Ok(Some(Box::new(NotNull::new(check.clone())))),
+        Operation::DropUpdateBefore => Ok(Some(Box::new(DropUpdateBefore))),
+        Operation::Source(_) | Operation::Values(_) | Operation::Union | Operation::Sink(_) => Ok(None),
+    }
+}

@@ -1,0 +1,65 @@
+//! DataFusion's errors in Sluice's words: what, where, and a suggestion.
+
+use datafusion_common::{DataFusionError, SchemaError};
+use sluice_model::{Error, Position, suggest};
+
+/// Translates an error of name resolution or typing. `functions` are suggested for unknown ones.
+pub(crate) fn from_datafusion(error: DataFusionError, functions: &[String]) -> Error {
+    let position = error
+        .diagnostic()
+        .and_then(|diagnostic| diagnostic.span)
+        .map(|span| Position { line: span.start.line, column: span.start.column });
+    translate(error, functions).at_opt(position)
+}
+
+fn translate(error: DataFusionError, functions: &[String]) -> Error {
+    match error {
+        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => translate(*inner, functions),
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(own) => *own,
+            Err(other) => Error::fix(other.to_string()),
+        },
+        DataFusionError::SchemaError(error, _) => schema_error(&error),
+        DataFusionError::NotImplemented(text) => Error::fix(format!("not supported yet: {text}")),
+        DataFusionError::Plan(text) => plan_error(&text, functions),
+        DataFusionError::Execution(text) => Error::fix(text),
+        DataFusionError::ArrowError(error, _) => Error::from_arrow(*error),
+        DataFusionError::Collection(errors) => {
+            let errors = errors.into_iter().map(|error| from_datafusion(error, functions)).collect();
+            Error::many(errors).unwrap_or_else(|| Error::bug("an empty list of errors"))
+        }
+        DataFusionError::Shared(error) => Error::fix(error.to_string()),
+        other => Error::bug(other.to_string()),
+    }
+}
+
+fn schema_error(error: &SchemaError) -> Error {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let names: Vec<&str> = valid_fields.iter().map(|field| field.name.as_str()).collect();
+            let hint = match suggest(&field.name, names.iter().copied()) {
+                Some(like) => format!("did you mean '{like}'?"),
+                None if names.is_empty() => "no columns are in reach here".to_owned(),
+                None => format!("columns in reach: {}", names.join(", ")),
+            };
+            Error::fix(format!("column '{}' not found in any table", field.flat_name())).with_hint(hint)
+        }
+        SchemaError::AmbiguousReference { field } => Error::fix(format!("column '{}' is ambiguous", field.name))
+            .with_hint("put the name of its table in front: t.column"),
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            Error::fix(format!("two columns are called '{name}'")).with_hint("give one of them another name with AS")
+        }
+    }
+}
+
+fn plan_error(text: &str, functions: &[String]) -> Error {
+    let Some(rest) = text.strip_prefix("Invalid function '") else {
+        return Error::fix(text.to_owned());
+    };
+    let name = rest.split('\'').next().unwrap_or(rest);
+    let error = Error::fix(format!("no function is called '{name}'"));
+    match suggest(name, functions.iter().map(String::as_str)) {
+        Some(like) => error.with_hint(format!("did you mean {}?", like.to_uppercase())),
+        None => error.with_hint("docs/flink-compatibility.md lists the functions"),
+    }
+}

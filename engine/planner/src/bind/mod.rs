@@ -1,0 +1,126 @@
+//! From the parsed query to a typed logical plan.
+//!
+//! DataFusion resolves names and types; what Flink means differently is put right before
+//! ([`rewrite`]: literals, column names) and behind (`sluice_functions::bind_plan`: casts,
+//! arithmetic). What DataFusion would drop in silence is refused ([`refuse`]).
+
+mod context;
+mod error;
+mod refuse;
+mod rewrite;
+mod tables;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion_common::DFSchema;
+use datafusion_common::config::ConfigOptions;
+use datafusion_expr::planner::ExprPlanner;
+use datafusion_expr::{Expr, LogicalPlan, ScalarUDF};
+use datafusion_sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
+use sluice_functions::SessionInfo;
+use sluice_model::Result;
+use sqlparser::ast::{Expr as SqlExpr, Query, Statement};
+
+use crate::{Catalog, TypeReader};
+
+pub(crate) use error::from_datafusion;
+pub(crate) use tables::BaseTable;
+
+/// Resolves queries against a catalog.
+pub(crate) struct Binder<'a> {
+    catalog: &'a Catalog,
+    session: &'a SessionInfo,
+    types: TypeReader,
+    /// Catalog and database in which names are looked up: the session's, or those of a view.
+    home: (String, String),
+    functions: Arc<HashMap<String, Arc<ScalarUDF>>>,
+    expr_planners: Vec<Arc<dyn ExprPlanner>>,
+    options: ConfigOptions,
+    /// Number of views that this query is inside of.
+    depth: usize,
+}
+
+/// Views inside views: deeper is taken for a loop.
+const MAX_VIEW_DEPTH: usize = 64;
+
+impl<'a> Binder<'a> {
+    pub(crate) fn new(catalog: &'a Catalog, session: &'a SessionInfo, types: TypeReader) -> Self {
+        let functions = sluice_functions::scalar_functions(session)
+            .into_iter()
+            .flat_map(|function| {
+                let names: Vec<_> =
+                    std::iter::once(function.name().to_owned()).chain(function.aliases().iter().cloned()).collect();
+                names.into_iter().map(move |name| (name.to_lowercase(), Arc::clone(&function)))
+            })
+            .collect();
+        let home = (catalog.current_catalog().to_owned(), catalog.current_database().to_owned());
+        Self {
+            catalog,
+            session,
+            types,
+            home,
+            functions: Arc::new(functions),
+            expr_planners: vec![sluice_functions::expr_planner(session)],
+            options: ConfigOptions::default(),
+            depth: 0,
+        }
+    }
+
+    /// The same binder for the query of a view that was created in another database.
+    fn at_home(&self, home: (String, String)) -> Result<Self> {
+        if self.depth >= MAX_VIEW_DEPTH {
+            return Err(sluice_model::Error::fix("views refer to each other without end"));
+        }
+        Ok(Self {
+            catalog: self.catalog,
+            session: self.session,
+            types: self.types,
+            home,
+            functions: Arc::clone(&self.functions),
+            expr_planners: self.expr_planners.clone(),
+            options: self.options.clone(),
+            depth: self.depth + 1,
+        })
+    }
+
+    /// A query as a logical plan with Flink's types, not optimised.
+    pub(crate) fn query(&self, query: &Query) -> Result<LogicalPlan> {
+        let mut query = query.clone();
+        refuse::refuse_unsupported(&query)?;
+        rewrite::rewrite_query(&mut query)?;
+        let plan = self
+            .sql_to_rel()
+            .sql_statement_to_plan(Statement::Query(Box::new(query)))
+            .map_err(|error| from_datafusion(error, &self.function_names()))?;
+        sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))
+    }
+
+    /// An expression over the columns of `schema`: a computed column.
+    fn expression(&self, expression: &SqlExpr, schema: &DFSchema) -> Result<Expr> {
+        let mut expression = expression.clone();
+        rewrite::rewrite_expression(&mut expression)?;
+        self.sql_to_rel()
+            .sql_to_expr(expression, schema, &mut PlannerContext::new())
+            .map_err(|error| from_datafusion(error, &self.function_names()))
+    }
+
+    fn sql_to_rel(&self) -> SqlToRel<'_, Self> {
+        let options = ParserOptions::new()
+            .with_parse_float_as_decimal(true)
+            .with_enable_ident_normalization(false)
+            .with_collect_spans(true)
+            .with_map_string_types_to_utf8view(false)
+            .with_default_null_ordering(NullOrdering::NullsMin);
+        SqlToRel::new_with_options(self, options)
+    }
+
+    /// Columns of a table or view, as queries see them.
+    pub(crate) fn schema_of(&self, path: &crate::ObjectPath) -> Result<arrow_schema::SchemaRef> {
+        Ok(self.table(path)?.schema())
+    }
+
+    fn function_names(&self) -> Vec<String> {
+        self.functions.keys().cloned().collect()
+    }
+}

@@ -1,0 +1,144 @@
+//! What Flink reads differently in the text of a query, put right before DataFusion resolves it.
+//!
+//! | text | becomes | why |
+//! |---|---|---|
+//! | `5` | `CAST(5 AS INT)` | integer literals that fit are `INT`, DataFusion takes `BIGINT` |
+//! | `SELECT a + 1` | `SELECT a + 1 AS EXPR$0` | the names of unnamed columns |
+//! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
+//! | `TIMESTAMPDIFF(DAY, a, b)` | `timestampdiff('DAY', a, b)` | the unit is no column |
+
+use std::ops::ControlFlow;
+
+use sluice_model::Result;
+use sqlparser::ast::{
+    CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Value, VisitMut,
+    VisitorMut,
+};
+
+/// Rewrites a query in place.
+pub(super) fn rewrite_query(query: &mut Query) -> Result<()> {
+    let _ = query.visit(&mut Rewriter);
+    Ok(())
+}
+
+/// Rewrites an expression in place.
+pub(super) fn rewrite_expression(expression: &mut Expr) -> Result<()> {
+    let _ = expression.visit(&mut Rewriter);
+    Ok(())
+}
+
+struct Rewriter;
+
+impl VisitorMut for Rewriter {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        name_columns(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
+        quote_time_unit(expression);
+        rewrite_rounding(expression);
+        if is_int_literal(expression) {
+            let literal = std::mem::replace(expression, Expr::Value(Value::Null.into()));
+            *expression = Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(literal),
+                data_type: DataType::Int(None),
+                array: false,
+                format: None,
+            };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `TIMESTAMPADD(DAY, …)` and `TIMESTAMPDIFF(DAY, …)`: the unit becomes a string.
+fn quote_time_unit(expression: &mut Expr) {
+    let Expr::Function(function) = expression else { return };
+    let name = function.name.to_string().to_ascii_lowercase();
+    if name != "timestampadd" && name != "timestampdiff" {
+        return;
+    }
+    let FunctionArguments::List(arguments) = &mut function.args else { return };
+    if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(unit))) = arguments.args.first_mut()
+        && let Expr::Identifier(name) = unit
+    {
+        *unit = string(name.value.to_ascii_uppercase());
+    }
+}
+
+/// `FLOOR(t TO unit)` and `CEIL(t TO unit)`.
+fn rewrite_rounding(expression: &mut Expr) {
+    let (function, unit, operand) = match expression {
+        Expr::Floor { expr, field: CeilFloorKind::DateTimeField(unit) } => ("__floor_to", unit, expr),
+        Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(unit) } => ("__ceil_to", unit, expr),
+        _ => return,
+    };
+    if *unit == DateTimeField::NoDateTime {
+        return;
+    }
+    let unit = string(unit.to_string().to_ascii_uppercase());
+    let operand = std::mem::replace(operand.as_mut(), Expr::Value(Value::Null.into()));
+    *expression = call(function, vec![unit, operand]);
+}
+
+fn string(text: String) -> Expr {
+    Expr::Value(Value::SingleQuotedString(text).into())
+}
+
+fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
+    let list = FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() };
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(list),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+fn is_int_literal(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(value) => match &value.value {
+            Value::Number(digits, _) => digits.parse::<i32>().is_ok(),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Gives `EXPR$n` to the unnamed columns of each `SELECT` of a query, as Calcite does.
+fn name_columns(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => name_select(select),
+        SetExpr::SetOperation { left, right, .. } => {
+            name_columns(left);
+            name_columns(right);
+        }
+        _ => {}
+    }
+}
+
+fn name_select(select: &mut Select) {
+    for (index, item) in select.projection.iter_mut().enumerate() {
+        let is_name = |expression: &Expr| {
+            matches!(
+                expression,
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. }
+            )
+        };
+        if let SelectItem::UnnamedExpr(expression) = item
+            && !is_name(expression)
+        {
+            let expr = std::mem::replace(expression, Expr::Value(Value::Null.into()));
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('`', format!("EXPR${index}")) };
+        }
+    }
+}

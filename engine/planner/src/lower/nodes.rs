@@ -1,0 +1,294 @@
+//! The inner nodes: each part of a query, made once.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{Schema, SchemaRef};
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::{Column, DFSchema, ScalarValue};
+use datafusion_expr::{EmptyRelation, Expr, LogicalPlan, TableScan, Union, Values};
+use sluice_model::{ChangelogMode, Error, Result, RowKind};
+use sluice_plan::{Calc, Distribution, Input, Node, Operation, Output, StreamPlan};
+
+use super::keys::{passed_column, project_keys};
+use super::scans::{Ports, base_table, is_on_key};
+use crate::bind::from_datafusion;
+use crate::ObjectPath;
+
+/// A stream plan that grows, and what has been made already.
+pub(super) struct Nodes {
+    plan: StreamPlan,
+    ports: Ports,
+    made: HashMap<LogicalPlan, Input>,
+}
+
+impl Nodes {
+    pub(super) fn new(plan: StreamPlan, ports: Ports) -> Self {
+        Self { plan, ports, made: HashMap::new() }
+    }
+
+    pub(super) fn into_plan(self) -> StreamPlan {
+        self.plan
+    }
+
+    pub(super) fn plan(&self) -> &StreamPlan {
+        &self.plan
+    }
+
+    /// Makes the nodes of a query, and returns where its rows come out.
+    pub(super) fn lower(&mut self, query: &LogicalPlan) -> Result<Input> {
+        if let Some(made) = self.made.get(query) {
+            return Ok(made.clone());
+        }
+        let input = match query {
+            LogicalPlan::TableScan(scan) => self.scan(scan)?,
+            LogicalPlan::SubqueryAlias(alias) => self.lower(&alias.input)?,
+            LogicalPlan::Projection(projection) => match projection.input.as_ref() {
+                LogicalPlan::Filter(filter) => {
+                    self.calc(&filter.input, Some(&filter.predicate), &projection.expr, query)?
+                }
+                input => self.calc(input, None, &projection.expr, query)?,
+            },
+            LogicalPlan::Filter(filter) => {
+                let all: Vec<_> = filter.input.schema().columns().into_iter().map(Expr::Column).collect();
+                self.calc(&filter.input, Some(&filter.predicate), &all, query)?
+            }
+            LogicalPlan::Union(union) => self.union(union, query)?,
+            LogicalPlan::Values(values) => self.values(values, query)?,
+            LogicalPlan::EmptyRelation(empty) => self.constant(empty, query)?,
+            other => return Err(not_yet(other)),
+        };
+        self.made.insert(query.clone(), input.clone());
+        Ok(input)
+    }
+
+    /// Adds a node with one output, in `parallelism` subtasks.
+    pub(super) fn add(
+        &mut self,
+        operation: Operation,
+        inputs: Vec<Input>,
+        output: Output,
+        parallelism: usize,
+        state_id: String,
+    ) -> Result<Input> {
+        let node = self.plan.add(Node { operation, inputs, outputs: vec![output], parallelism, state_id })?;
+        Ok(Input { node, port: 0, distribution: Distribution::Forward })
+    }
+
+    /// Adds a node as it is.
+    pub(super) fn add_node(&mut self, node: Node) -> Result<()> {
+        self.plan.add(node).map(|_| ())
+    }
+
+    fn scan(&mut self, scan: &TableScan) -> Result<Input> {
+        let path: &ObjectPath = &base_table(scan)?.table.path;
+        let port = self
+            .ports
+            .get(path)
+            .cloned()
+            .ok_or_else(|| Error::bug(format!("table '{path}' has no source")))?;
+        let source = self.plan.output(&port).clone();
+        let wanted = scan.projected_schema.fields();
+        let columns = wanted
+            .iter()
+            .map(|field| source.schema.index_of(field.name()).map_err(Error::from_arrow))
+            .collect::<Result<Vec<_>>>()?;
+        let is_all = columns.len() == source.schema.fields().len() && columns.is_sorted();
+        if is_all {
+            return Ok(port);
+        }
+        let expressions = wanted.iter().map(|field| Expr::Column(Column::new_unqualified(field.name()))).collect();
+        let passed: Vec<_> = columns.iter().copied().map(Some).collect();
+        let output = Output {
+            schema: Arc::new(source.schema.project(&columns).map_err(Error::from_arrow)?),
+            changelog: source.changelog,
+            keys: project_keys(&source.keys, &passed),
+        };
+        let id = self.state_id("calc", &LogicalPlan::TableScan(scan.clone()));
+        let parallelism = self.plan.node(port.node).parallelism;
+        self.add(Operation::Calc(Calc { filter: None, projection: expressions }), vec![port], output, parallelism, id)
+    }
+
+    fn calc(
+        &mut self,
+        input: &LogicalPlan,
+        filter: Option<&Expr>,
+        expressions: &[Expr],
+        query: &LogicalPlan,
+    ) -> Result<Input> {
+        let from = self.lower(input)?;
+        let source = self.plan.output(&from).clone();
+        let schema = input.schema();
+        if let Some(filter) = filter {
+            check_filter(filter, input, source.changelog)?;
+        }
+        let passed: Vec<_> = expressions
+            .iter()
+            .map(|expression| passed_column(expression).and_then(|column| schema.maybe_index_of_column(column)))
+            .collect();
+        let filter = filter.map(|filter| unqualified(filter, schema, &source.schema)).transpose()?;
+        let projection = expressions
+            .iter()
+            .map(|expression| unqualified(expression, schema, &source.schema))
+            .collect::<Result<Vec<_>>>()?;
+        let output = Output {
+            schema: output_schema(query, &passed, &source.schema),
+            changelog: source.changelog,
+            keys: project_keys(&source.keys, &passed),
+        };
+        let is_identity = filter.is_none()
+            && output.schema.fields().len() == source.schema.fields().len()
+            && passed.iter().enumerate().all(|(index, column)| *column == Some(index));
+        if is_identity && output.schema == source.schema {
+            return Ok(from);
+        }
+        let id = self.state_id("calc", query);
+        let parallelism = self.plan.node(from.node).parallelism;
+        self.add(Operation::Calc(Calc { filter, projection }), vec![from], output, parallelism, id)
+    }
+
+    /// Unions keep no key: two inputs may hold the same one.
+    fn union(&mut self, union: &Union, query: &LogicalPlan) -> Result<Input> {
+        let inputs = union.inputs.iter().map(|input| self.lower(input)).collect::<Result<Vec<_>>>()?;
+        let parallelism = inputs.iter().map(|input| self.plan.node(input.node).parallelism).max().unwrap_or(1);
+        let changelog = inputs
+            .iter()
+            .map(|input| self.plan.output(input).changelog)
+            .fold(ChangelogMode::APPEND, ChangelogMode::union);
+        let schema = Arc::new(query.schema().as_arrow().clone());
+        let inputs = inputs.into_iter().map(|input| self.dealt_to(input, parallelism)).collect();
+        let id = self.state_id("union", query);
+        self.add(Operation::Union, inputs, Output { schema, changelog, keys: Vec::new() }, parallelism, id)
+    }
+
+    /// The same input for a consumer of another parallelism: rows of one key stay together.
+    fn dealt_to(&self, mut input: Input, parallelism: usize) -> Input {
+        if self.plan.node(input.node).parallelism != parallelism {
+            let output = self.plan.output(&input);
+            input.distribution = match output.keys.first() {
+                Some(key) if !output.changelog.is_append() => Distribution::Hash(key.clone()),
+                None if !output.changelog.is_append() => Distribution::Single,
+                _ => Distribution::Rebalance,
+            };
+        }
+        input
+    }
+
+    fn values(&mut self, values: &Values, query: &LogicalPlan) -> Result<Input> {
+        let schema = Arc::new(values.schema.as_arrow().clone());
+        let columns = (0..schema.fields().len())
+            .map(|column| {
+                let cells = values.values.iter().map(|row| literal(&row[column])).collect::<Result<Vec<_>>>()?;
+                ScalarValue::iter_to_array(cells).map_err(|error| from_datafusion(error, &[]))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let rows = RecordBatch::try_new(schema, columns).map_err(Error::from_arrow)?;
+        self.rows(rows, query)
+    }
+
+    /// `SELECT 1`: one row without columns, or none.
+    fn constant(&mut self, empty: &EmptyRelation, query: &LogicalPlan) -> Result<Input> {
+        let schema: SchemaRef = Arc::new(empty.schema.as_arrow().clone());
+        let rows = usize::from(empty.produce_one_row);
+        if !schema.fields().is_empty() {
+            return self.rows(RecordBatch::new_empty(schema), query);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let rows = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)
+            .map_err(Error::from_arrow)?;
+        self.rows(rows, query)
+    }
+
+    fn rows(&mut self, rows: RecordBatch, query: &LogicalPlan) -> Result<Input> {
+        let output = Output { schema: rows.schema(), changelog: ChangelogMode::APPEND, keys: Vec::new() };
+        let id = self.state_id("values", query);
+        self.add(Operation::Values(sluice_plan::Values { rows }), Vec::new(), output, 1, id)
+    }
+
+    /// An id from what the node means: the text of its part of the query.
+    pub(super) fn state_id(&self, kind: &str, query: &LogicalPlan) -> String {
+        let mut hasher = DefaultHasher::new();
+        query.display_indent().to_string().hash(&mut hasher);
+        let id = format!("{kind} {:016x}", hasher.finish());
+        self.unused(id)
+    }
+
+    /// The id, with a number behind it if another node has it.
+    pub(super) fn unused(&self, id: String) -> String {
+        let is_taken = |id: &str| self.plan.nodes().iter().any(|node| node.state_id == id);
+        if !is_taken(&id) {
+            return id;
+        }
+        (2..).map(|number| format!("{id} #{number}")).find(|id| !is_taken(id)).unwrap_or(id)
+    }
+}
+
+/// A filter over a stream that does not name the old content of updated rows cannot tell whether a row
+/// that it drops had passed before.
+fn check_filter(filter: &Expr, input: &LogicalPlan, changelog: ChangelogMode) -> Result<()> {
+    let without_before = changelog.contains(RowKind::UpdateAfter) && !changelog.contains(RowKind::UpdateBefore);
+    if !without_before || is_on_key(filter, input) {
+        return Ok(());
+    }
+    Err(Error::fix("WHERE over an upsert stream is not supported yet")
+        .because(format!("the table delivers [{changelog}], and finding the old content of an updated row needs state"))
+        .with_hint("filter by columns of the PRIMARY KEY only"))
+}
+
+/// The query's schema; SQL types of columns that are passed on as they are come from the input.
+fn output_schema(query: &LogicalPlan, passed: &[Option<usize>], source: &SchemaRef) -> SchemaRef {
+    let fields: Vec<_> = query
+        .schema()
+        .fields()
+        .iter()
+        .zip(passed)
+        .map(|(field, passed)| match passed {
+            Some(index) => source.field(*index).clone().with_name(field.name()),
+            None => field.as_ref().clone(),
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// An expression over the names of a stream's columns, which have no qualifier.
+fn unqualified(expression: &Expr, schema: &DFSchema, source: &SchemaRef) -> Result<Expr> {
+    let renamed = expression.clone().transform(|node| match node {
+        Expr::Column(column) => {
+            let index = schema.index_of_column(&column)?;
+            let name = source.field(index).name();
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name))))
+        }
+        other => Ok(Transformed::no(other)),
+    });
+    renamed.map(|renamed| renamed.data).map_err(|error| from_datafusion(error, &[]))
+}
+
+/// A cell of `VALUES`, which the optimiser has computed.
+fn literal(expression: &Expr) -> Result<ScalarValue> {
+    match expression {
+        Expr::Literal(value, _) => Ok(value.clone()),
+        Expr::Alias(alias) => literal(&alias.expr),
+        other => Err(Error::fix(format!("VALUES takes constants only, not {other}"))
+            .with_hint("use SELECT for expressions that are computed when the job runs")),
+    }
+}
+
+fn not_yet(query: &LogicalPlan) -> Error {
+    let what = match query {
+        LogicalPlan::Aggregate(_) => "GROUP BY",
+        LogicalPlan::Distinct(_) => "SELECT DISTINCT",
+        LogicalPlan::Join(_) => "a join",
+        LogicalPlan::Window(_) => "an OVER window",
+        LogicalPlan::Sort(_) => "ORDER BY",
+        LogicalPlan::Limit(_) => "LIMIT",
+        LogicalPlan::Unnest(_) => "UNNEST",
+        LogicalPlan::Subquery(_) => "a sub-query in an expression",
+        _ => "this part of the query",
+    };
+    Error::fix(format!("{what} is not supported yet"))
+        .because("the operators that keep state are still to come")
+        .with_hint("projections, filters, expressions, UNION ALL, sub-queries in FROM and views are supported")
+}

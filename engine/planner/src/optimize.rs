@@ -1,0 +1,42 @@
+//! The optimiser rules of DataFusion that are right on a changelog.
+//!
+//! Left out, because they are wrong or wasteful on a stream: folding `now()` to the time of
+//! planning, pushing limits, rewriting one `DISTINCT` aggregate to two, reordering joins, and
+//! scalar sub-queries that run once.
+
+use std::sync::Arc;
+
+use datafusion_common::config::ConfigOptions;
+use datafusion_expr::LogicalPlan;
+use datafusion_optimizer::analyzer::Analyzer;
+use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
+use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion_optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
+use datafusion_optimizer::eliminate_filter::EliminateFilter;
+use datafusion_optimizer::optimize_projections::OptimizeProjections;
+use datafusion_optimizer::optimize_unions::OptimizeUnions;
+use datafusion_optimizer::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
+use datafusion_optimizer::push_down_filter::PushDownFilter;
+use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
+use sluice_model::Result;
+
+use crate::bind::from_datafusion;
+
+/// Coerces types and optimises.
+pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let translate = |error| from_datafusion(error, &[]);
+    let analyzer = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]);
+    let options = Arc::new(ConfigOptions::default());
+    let plan = analyzer.execute_and_check(plan, &options, |_, _| {}).map_err(translate)?;
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+        Arc::new(OptimizeUnions::new()),
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(EliminateDuplicatedExpr::new()),
+        Arc::new(EliminateFilter::new()),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ];
+    let context = OptimizerContext::new_with_config_options(options).without_query_execution_start_time();
+    Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {}).map_err(translate)
+}

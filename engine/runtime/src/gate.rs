@@ -1,0 +1,287 @@
+//! The inputs of a task: one channel per producing subtask, made into one stream of events.
+//!
+//! Barriers are aligned: a channel whose barrier has come is not read until all have it, so that
+//! what is before the barrier, and nothing else, is in the checkpoint (Carbone et al. 2015,
+//! "Lightweight Asynchronous Snapshots for Distributed Dataflows"). In at-least-once mode channels
+//! are never held up; rows that overtake a barrier are then repeated after a restart.
+//!
+//! ```text
+//! channel 0:  a  b  |1  c           events:  a  d  b  e  |1  c  f
+//! channel 1:  d  e     |1  f        (c waits in its channel until channel 1 has |1)
+//! ```
+//!
+//! [`StreamElement::End`] says that no rows follow; barriers still do, so that checkpoints go on
+//! when some sources have ended.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use sluice_model::{Barrier, ChangelogBatch, CheckpointId, Error, Result, StreamElement};
+
+use crate::channel::{Closed, Receiver};
+
+/// What a task is to do next.
+#[derive(Debug)]
+pub(crate) enum GateEvent {
+    /// Rows of an input of the task (an edge of the graph).
+    Batch { input: usize, batch: ChangelogBatch },
+    /// Event time has moved on in all channels.
+    Watermark(i64),
+    /// All channels have the barrier.
+    Barrier(Barrier),
+    /// All channels have ended. Comes once.
+    End,
+    /// All producers are gone.
+    Closed,
+}
+
+/// All input channels of a task.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    channels: Vec<Channel>,
+    /// Where the next look begins, so that no channel starves the others.
+    next: usize,
+    /// Barriers that have come on some channels but not on all, oldest first.
+    waiting: VecDeque<Barrier>,
+    watermark: i64,
+    is_ended: bool,
+    at_least_once: bool,
+}
+
+#[derive(Debug)]
+struct Channel {
+    receiver: Receiver,
+    input: usize,
+    /// Number of the newest barrier that has come.
+    barrier: CheckpointId,
+    watermark: i64,
+    is_ended: bool,
+    is_closed: bool,
+}
+
+impl Gate {
+    /// A gate over channels, each with the input it belongs to.
+    pub(crate) fn new(channels: Vec<(usize, Receiver)>, at_least_once: bool) -> Self {
+        let channel = |(input, receiver)| Channel {
+            receiver,
+            input,
+            barrier: 0,
+            watermark: i64::MIN,
+            is_ended: false,
+            is_closed: false,
+        };
+        Self {
+            channels: channels.into_iter().map(channel).collect(),
+            next: 0,
+            waiting: VecDeque::new(),
+            watermark: i64::MIN,
+            is_ended: false,
+            at_least_once,
+        }
+    }
+
+    /// Waits for the next event. Cancel-safe.
+    ///
+    /// # Errors
+    /// A bug: barriers out of order.
+    pub(crate) async fn next(&mut self) -> Result<GateEvent> {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<GateEvent>> {
+        let mut quiet = 0;
+        while quiet < self.channels.len() {
+            let index = self.turn();
+            if !self.is_readable(index) {
+                quiet += 1;
+                continue;
+            }
+            match self.channels[index].receiver.poll(context) {
+                Poll::Pending => quiet += 1,
+                Poll::Ready(element) => {
+                    quiet = 0;
+                    if let Some(event) = self.accept(index, element).transpose() {
+                        return Poll::Ready(event);
+                    }
+                }
+            }
+        }
+        if self.is_closed() { Poll::Ready(Ok(GateEvent::Closed)) } else { Poll::Pending }
+    }
+
+    /// The next event if it is there already.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub(crate) fn try_next(&mut self) -> Result<Option<GateEvent>> {
+        let mut quiet = 0;
+        while quiet < self.channels.len() {
+            let index = self.turn();
+            let taken = if self.is_readable(index) { self.channels[index].receiver.try_take() } else { Ok(None) };
+            let element = match taken {
+                Ok(None) => {
+                    quiet += 1;
+                    continue;
+                }
+                Ok(Some(element)) => Some(element),
+                Err(Closed) => None,
+            };
+            quiet = 0;
+            if let Some(event) = self.accept(index, element)? {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+
+    fn turn(&mut self) -> usize {
+        let index = self.next;
+        self.next = (index + 1) % self.channels.len();
+        index
+    }
+
+    fn is_readable(&self, index: usize) -> bool {
+        let channel = &self.channels[index];
+        let is_held = self.waiting.front().is_some_and(|barrier| channel.barrier >= barrier.checkpoint);
+        !channel.is_closed && (self.at_least_once || !is_held)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.channels.iter().all(|channel| channel.is_closed)
+    }
+
+    fn accept(&mut self, index: usize, element: Option<StreamElement>) -> Result<Option<GateEvent>> {
+        let channel = &mut self.channels[index];
+        match element {
+            Some(StreamElement::Batch(batch)) => Ok(Some(GateEvent::Batch { input: channel.input, batch })),
+            Some(StreamElement::Barrier(barrier)) => {
+                channel.barrier = barrier.checkpoint;
+                self.align(barrier)
+            }
+            Some(StreamElement::Watermark(watermark)) => {
+                channel.watermark = channel.watermark.max(watermark);
+                Ok(self.advance_watermark())
+            }
+            Some(StreamElement::End) => {
+                channel.is_ended = true;
+                channel.watermark = i64::MAX;
+                self.is_ended = self.channels.iter().all(|channel| channel.is_ended);
+                Ok(if self.is_ended { Some(GateEvent::End) } else { self.advance_watermark() })
+            }
+            None => {
+                channel.is_closed = true;
+                Ok(None)
+            }
+        }
+    }
+
+    fn align(&mut self, barrier: Barrier) -> Result<Option<GateEvent>> {
+        match self.waiting.back() {
+            Some(last) if last.checkpoint >= barrier.checkpoint => {}
+            Some(_) if !self.at_least_once => {
+                return Err(Error::bug(format!("barrier {} overtook another one", barrier.checkpoint)));
+            }
+            _ => self.waiting.push_back(barrier),
+        }
+        let everywhere = self.channels.iter().map(|channel| channel.barrier).min().unwrap_or(0);
+        let is_complete = self.waiting.front().is_some_and(|front| front.checkpoint <= everywhere);
+        Ok(if is_complete { self.waiting.pop_front().map(GateEvent::Barrier) } else { None })
+    }
+
+    fn advance_watermark(&mut self) -> Option<GateEvent> {
+        let lowest = self.channels.iter().map(|channel| channel.watermark).min()?;
+        if lowest <= self.watermark {
+            return None;
+        }
+        self.watermark = lowest;
+        Some(GateEvent::Watermark(lowest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{Sender, channel};
+    use sluice_model::{BarrierKind, Gauge, from_pretty, to_pretty};
+
+    /// Puts `+I 1`-like rows, `|1` barriers, `W5` watermarks and `.` ends into a channel.
+    async fn put(sender: &Sender, text: &str) {
+        for word in text.split(' ') {
+            let element = match word.split_at(1) {
+                (".", _) => StreamElement::End,
+                ("|", number) => {
+                    let checkpoint = number.parse().unwrap();
+                    StreamElement::Barrier(Barrier { checkpoint, kind: BarrierKind::Checkpoint })
+                }
+                ("W", number) => StreamElement::Watermark(number.parse().unwrap()),
+                _ => StreamElement::Batch(from_pretty("v STRING", word)),
+            };
+            sender.send(element).await.unwrap();
+        }
+    }
+
+    fn take(gate: &mut Gate) -> String {
+        let mut events = Vec::new();
+        while let Some(event) = gate.try_next().unwrap() {
+            events.push(match event {
+                GateEvent::Batch { input, batch } => format!("{}@{input}", to_pretty(&batch).replace("+I ", "")),
+                GateEvent::Watermark(watermark) => format!("W{watermark}"),
+                GateEvent::Barrier(barrier) => format!("|{}", barrier.checkpoint),
+                GateEvent::End => ".".to_owned(),
+                GateEvent::Closed => "closed".to_owned(),
+            });
+        }
+        events.join(" ")
+    }
+
+    fn gate(at_least_once: bool) -> (Sender, Sender, Gate) {
+        let (first, first_receiver) = channel(Gauge::default());
+        let (second, second_receiver) = channel(Gauge::default());
+        (first, second, Gate::new(vec![(0, first_receiver), (1, second_receiver)], at_least_once))
+    }
+
+    #[tokio::test]
+    async fn a_channel_with_its_barrier_waits_for_the_other() {
+        let (first, second, mut gate) = gate(false);
+        put(&first, "a |1 b |2").await;
+        assert_eq!(take(&mut gate), "a@0");
+        put(&second, "c").await;
+        assert_eq!(take(&mut gate), "c@1");
+        put(&second, "|1 d |2").await;
+        assert_eq!(take(&mut gate), "|1 b@0 d@1 |2");
+    }
+
+    #[tokio::test]
+    async fn at_least_once_holds_nobody_up() {
+        let (first, second, mut gate) = gate(true);
+        put(&first, "a |1 b |2 c").await;
+        assert_eq!(take(&mut gate), "a@0 b@0 c@0");
+        put(&second, "|1").await;
+        assert_eq!(take(&mut gate), "|1");
+        put(&second, "d |2").await;
+        assert_eq!(take(&mut gate), "d@1 |2");
+    }
+
+    #[tokio::test]
+    async fn barriers_follow_the_end() {
+        let (first, second, mut gate) = gate(false);
+        put(&first, ". |1").await;
+        put(&second, "a |1 b .").await;
+        assert_eq!(take(&mut gate), "a@1 |1 b@1 .");
+        put(&first, "|2").await;
+        put(&second, "|2").await;
+        assert_eq!(take(&mut gate), "|2");
+        drop((first, second));
+        assert!(matches!(gate.next().await.unwrap(), GateEvent::Closed));
+    }
+
+    #[tokio::test]
+    async fn the_slowest_watermark_counts() {
+        let (first, second, mut gate) = gate(false);
+        put(&first, "W5").await;
+        put(&second, "W3 W4").await;
+        assert_eq!(take(&mut gate), "W3 W4");
+        put(&second, ".").await;
+        assert_eq!(take(&mut gate), "W5");
+    }
+}

@@ -1,0 +1,3 @@
+//! The Flink SQL dialect: from text to statements.
+
+pub mod parser;

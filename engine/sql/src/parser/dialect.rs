@@ -1,0 +1,353 @@
+//! The Flink dialect for sqlparser.
+//!
+//! Where sqlparser has no node for something of Flink's, a function call stands for it:
+//!
+//! | SQL | expression |
+//! |---|---|
+//! | `TABLE t PARTITION BY k` as an argument | function `TABLE` of the path, see [`TableArgument`] |
+//! | `MAP['a', 1]` | function `MAP` of keys and values in turn |
+//! | `CAST(x AS ROW<a INT>)` | cast to a custom type, see [`sql_type_of`](super::sql_type_of) |
+//! | `x IS JSON OBJECT` | function `IS_JSON(x, 'OBJECT')` |
+//! | `JSON_VALUE(j, '$.a' NULL ON ERROR)` | function with named arguments, see [`json`](super::json) |
+//! | `a BETWEEN SYMMETRIC b AND c` | `(a BETWEEN b AND c OR a BETWEEN c AND b)` |
+
+use std::any::TypeId;
+use std::cell::RefCell;
+
+use sluice_model::Error;
+use sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr, UnaryOperator, Value, WindowSpec, WindowType,
+};
+use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Span, Token};
+
+use super::cursor::Tokens;
+use super::lexer::{is_word, position_of};
+use super::{display, json, reserved, types};
+
+/// Marks a [`ParserError`] that stands for one of [`FlinkDialect::errors`].
+const MARK: &str = "\u{1}error ";
+
+type Parsed<T> = Result<T, ParserError>;
+
+/// Flink's dialect. One value serves one statement.
+#[derive(Debug, Default)]
+pub struct FlinkDialect {
+    /// Errors with hints, which sqlparser's own errors have no room for.
+    errors: RefCell<Vec<Error>>,
+}
+
+impl FlinkDialect {
+    /// Sends an error through sqlparser.
+    pub(crate) fn keep(&self, error: Error) -> ParserError {
+        let mut errors = self.errors.borrow_mut();
+        errors.push(error);
+        ParserError::ParserError(format!("{MARK}{}", errors.len() - 1))
+    }
+
+    /// The error that [`keep`](Self::keep) sent.
+    pub(crate) fn kept(&self, text: &str) -> Option<Error> {
+        let index: usize = text.strip_prefix(MARK)?.parse().ok()?;
+        self.errors.borrow().get(index).cloned()
+    }
+
+    fn prefix(&self, parser: &mut Parser<'_>) -> Option<Parsed<Expr>> {
+        let Token::Word(word) = parser.next_symbol() else { return None };
+        if word.quote_style.is_some() {
+            return None;
+        }
+        let before_paren = parser.symbol_at(1) == &Token::LParen;
+        let name = word.value.to_ascii_uppercase();
+        match name.as_str() {
+            "CAST" | "TRY_CAST" if before_paren => Some(self.cast(parser, name == "TRY_CAST")),
+            "TABLE" if matches!(parser.symbol_at(1), Token::Word(_)) => Some(self.table_argument(parser)),
+            "MAP" if parser.symbol_at(1) == &Token::LBracket => Some(map_constructor(parser)),
+            "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" if before_paren => Some(json::function(self, parser, &name)),
+            _ if before_paren => None,
+            "DATE" | "TIME" | "TIMESTAMP" if matches!(parser.symbol_at(1), Token::SingleQuotedString(_)) => None,
+            // The argument of TIMESTAMPDIFF(DAY, …) and the like.
+            "YEAR" | "QUARTER" | "MONTH" | "WEEK" | "DAY" | "HOUR" | "MINUTE" | "SECOND"
+                if parser.symbol_at(1) == &Token::Comma && parser.get_current_token().token == Token::LParen =>
+            {
+                None
+            }
+            _ if reserved::is_reserved(&name) && !reserved::starts_expression(&name) => {
+                Some(Err(self.keep(reserved_word(parser))))
+            }
+            _ => None,
+        }
+    }
+
+    fn cast(&self, parser: &mut Parser<'_>, is_try: bool) -> Parsed<Expr> {
+        parser.advance_token();
+        parser.expect_token(&Token::LParen)?;
+        let expr = parser.parse_expr()?;
+        parser.expect_keyword(Keyword::AS)?;
+        let data_type = self.data_type(parser)?;
+        parser.expect_token(&Token::RParen)?;
+        let kind = if is_try { CastKind::TryCast } else { CastKind::Cast };
+        Ok(Expr::Cast { kind, expr: Box::new(expr), data_type, array: false, format: None })
+    }
+
+    /// A type of ours as a custom type of sqlparser's: its name is the type's text.
+    pub(crate) fn data_type(&self, parser: &mut Parser<'_>) -> Parsed<DataType> {
+        let start = parser.peek_token_ref().span;
+        let parsed = types::parse_type(parser).map_err(|error| self.keep(error))?;
+        let span = Span { start: start.start, end: parser.get_current_token().span.end };
+        let name = Ident { value: display::type_text(&parsed.sql_type), quote_style: None, span };
+        Ok(DataType::Custom(ObjectName::from(vec![name]), Vec::new()))
+    }
+
+    /// `TABLE t [PARTITION BY a, b] [ORDER BY c]`
+    fn table_argument(&self, parser: &mut Parser<'_>) -> Parsed<Expr> {
+        let table = parser.next_token();
+        let path = parser.parse_object_name(true)?;
+        let mut parts = Vec::with_capacity(path.0.len());
+        for part in path.0 {
+            match part {
+                ObjectNamePart::Identifier(ident) => parts.push(ident),
+                ObjectNamePart::Function(_) => return parser.expected_at("a table", parser.get_current_index()),
+            }
+        }
+        let partition_by = if parser.parse_keywords(&[Keyword::PARTITION, Keyword::BY]) {
+            // With or without parentheses around the list.
+            parser.parse_comma_separated(Parser::parse_expr)?
+        } else {
+            Vec::new()
+        };
+        let order_by = if parser.parse_keywords(&[Keyword::ORDER, Keyword::BY]) {
+            parser.parse_comma_separated(Parser::parse_order_by_expr)?
+        } else {
+            Vec::new()
+        };
+        let over = (!partition_by.is_empty() || !order_by.is_empty()).then(|| {
+            WindowType::WindowSpec(WindowSpec { window_name: None, partition_by, order_by, window_frame: None })
+        });
+        let name = Ident { value: "TABLE".to_owned(), quote_style: None, span: table.span };
+        let Expr::Function(function) = call(name, vec![unnamed(Expr::CompoundIdentifier(parts))]) else {
+            return parser.expected_at("a table", parser.get_current_index());
+        };
+        Ok(Expr::Function(Function { over, ..function }))
+    }
+
+    fn infix(&self, parser: &mut Parser<'_>, left: &Expr) -> Option<Parsed<Expr>> {
+        let negated = usize::from(parser.next_is("NOT"));
+        if parser.next_is("IS") {
+            let negated = usize::from(is_word(parser.symbol_at(1), "NOT"));
+            return is_word(parser.symbol_at(1 + negated), "JSON").then(|| Ok(is_json(parser, left, negated == 1)));
+        }
+        if !is_word(parser.symbol_at(negated), "BETWEEN") {
+            return None;
+        }
+        let symmetric = is_word(parser.symbol_at(negated + 1), "SYMMETRIC");
+        if !symmetric && !is_word(parser.symbol_at(negated + 1), "ASYMMETRIC") {
+            return None;
+        }
+        (0..negated + 2).for_each(|_| parser.advance_token());
+        Some(self.between(parser, left, negated == 1, symmetric))
+    }
+
+    fn between(&self, parser: &mut Parser<'_>, left: &Expr, negated: bool, symmetric: bool) -> Parsed<Expr> {
+        let precedence = self.prec_value(Precedence::Between);
+        let low = parser.parse_subexpr(precedence)?;
+        parser.expect_keyword(Keyword::AND)?;
+        let high = parser.parse_subexpr(precedence)?;
+        let between = |low: &Expr, high: &Expr| Expr::Between {
+            expr: Box::new(left.clone()),
+            negated,
+            low: Box::new(low.clone()),
+            high: Box::new(high.clone()),
+        };
+        let forward = between(&low, &high);
+        if !symmetric {
+            return Ok(forward);
+        }
+        let op = if negated { BinaryOperator::And } else { BinaryOperator::Or };
+        let both = Expr::BinaryOp { left: Box::new(forward), op, right: Box::new(between(&high, &low)) };
+        Ok(Expr::Nested(Box::new(both)))
+    }
+}
+
+/// A reserved word where an expression should start.
+fn reserved_word(parser: &Parser<'_>) -> Error {
+    let Token::Word(word) = parser.next_symbol() else { return parser.unexpected("an expression") };
+    let word = &word.value;
+    let error = Error::fix(format!("expected an expression but found the reserved word '{word}'"))
+        .at(parser.position());
+    if !reserved::is_clause_word(word) {
+        return error.with_hint(format!("if it is a name, quote it with backticks: `{word}`"));
+    }
+    match parser.get_current_token().token {
+        Token::Comma => error.with_hint(format!("remove the comma before {word}, or add what is missing between them")),
+        _ => error,
+    }
+}
+
+/// `MAP['a', 1, 'b', 2]`
+fn map_constructor(parser: &mut Parser<'_>) -> Parsed<Expr> {
+    let map = parser.next_token();
+    parser.expect_token(&Token::LBracket)?;
+    let entries = if parser.peek_token_ref().token == Token::RBracket {
+        Vec::new()
+    } else {
+        parser.parse_comma_separated(Parser::parse_expr)?
+    };
+    parser.expect_token(&Token::RBracket)?;
+    let name = Ident { value: "MAP".to_owned(), quote_style: None, span: map.span };
+    Ok(call(name, entries.into_iter().map(unnamed).collect()))
+}
+
+/// Reads `IS [NOT] JSON [VALUE | OBJECT | ARRAY | SCALAR]`.
+fn is_json(parser: &mut Parser<'_>, left: &Expr, negated: bool) -> Expr {
+    let span = parser.peek_token_ref().span;
+    (0..2 + usize::from(negated)).for_each(|_| parser.advance_token());
+    let kind = ["VALUE", "OBJECT", "ARRAY", "SCALAR"].into_iter().find(|kind| parser.accept(kind)).unwrap_or("VALUE");
+    let kind = Expr::Value(Value::SingleQuotedString(kind.to_owned()).with_span(span));
+    let name = Ident { value: "IS_JSON".to_owned(), quote_style: None, span };
+    let test = call(name, vec![unnamed(left.clone()), unnamed(kind)]);
+    if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(test) } } else { test }
+}
+
+pub(crate) fn unnamed(expr: Expr) -> FunctionArg {
+    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
+}
+
+/// A plain function call.
+pub(crate) fn call(name: Ident, args: Vec<FunctionArg>) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![name]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+/// A `TABLE t [PARTITION BY …] [ORDER BY …]` argument of a table function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableArgument {
+    /// The table; its last part carries the place that hints are keyed by.
+    pub table: ObjectName,
+    /// `PARTITION BY`.
+    pub partition_by: Vec<Expr>,
+    /// `ORDER BY`.
+    pub order_by: Vec<OrderByExpr>,
+}
+
+impl TableArgument {
+    /// Reads back what stands for a table argument in an expression.
+    pub fn of(expr: &Expr) -> Option<Self> {
+        let Expr::Function(Function { name, args: FunctionArguments::List(list), over, .. }) = expr else { return None };
+        let [ObjectNamePart::Identifier(Ident { value, quote_style: None, .. })] = name.0.as_slice() else {
+            return None;
+        };
+        let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)))] = list.args.as_slice() else {
+            return None;
+        };
+        let (partition_by, order_by) = match over {
+            Some(WindowType::WindowSpec(spec)) => (spec.partition_by.clone(), spec.order_by.clone()),
+            _ => (Vec::new(), Vec::new()),
+        };
+        (value == "TABLE").then(|| Self { table: ObjectName::from(parts.clone()), partition_by, order_by })
+    }
+
+    /// Place of the table's name.
+    pub fn position(&self) -> Option<sluice_model::Position> {
+        let first = self.table.0.first().and_then(ObjectNamePart::as_ident)?;
+        Some(position_of(first.span.start))
+    }
+}
+
+impl Dialect for FlinkDialect {
+    /// Much of sqlparser asks whether the dialect is the generic one.
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<GenericDialect>()
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        ch.is_alphabetic() || ch == '_'
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        ch.is_alphanumeric() || ch == '_' || ch == '$'
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        ch == '`'
+    }
+
+    fn identifier_quote_style(&self, _identifier: &str) -> Option<char> {
+        Some('`')
+    }
+
+    fn supports_filter_during_aggregation(&self) -> bool {
+        true
+    }
+
+    fn supports_group_by_expr(&self) -> bool {
+        true
+    }
+
+    fn supports_window_clause_named_window_reference(&self) -> bool {
+        true
+    }
+
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+
+    fn supports_match_recognize(&self) -> bool {
+        true
+    }
+
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
+
+    fn supports_parens_around_table_factor(&self) -> bool {
+        true
+    }
+
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
+    /// These never are names, so an error inside them is an error. Otherwise sqlparser would try again
+    /// with the word as a name: the message would mislead, and nested attempts would take exponential time.
+    fn is_reserved_for_identifier(&self, kw: Keyword) -> bool {
+        matches!(
+            kw,
+            Keyword::ARRAY
+                | Keyword::CASE
+                | Keyword::CAST
+                | Keyword::CEIL
+                | Keyword::CONVERT
+                | Keyword::EXISTS
+                | Keyword::EXTRACT
+                | Keyword::FLOOR
+                | Keyword::INTERVAL
+                | Keyword::MATCH
+                | Keyword::NOT
+                | Keyword::OVERLAY
+                | Keyword::POSITION
+                | Keyword::STRUCT
+                | Keyword::SUBSTRING
+                | Keyword::TRIM
+                | Keyword::TRY_CAST
+        )
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Parsed<Expr>> {
+        self.prefix(parser)
+    }
+
+    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, _precedence: u8) -> Option<Parsed<Expr>> {
+        self.infix(parser, expr)
+    }
+}

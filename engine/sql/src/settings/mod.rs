@@ -1,0 +1,192 @@
+//! The settings of a session: `SET 'key' = 'value'`.
+//!
+//! Flink stores any key without looking at it; a typing error then stays without effect and without
+//! a word. Here a key must be one that Flink or Sluice knows, and its value must be of its type.
+//! Keys that steer parts of Flink that Sluice does not have are accepted with a note.
+
+mod job;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use sluice_model::{Error, Position, Result, Secret, parse_duration, parse_memory_size, suggest};
+
+pub use job::RestoreMode;
+
+/// Sluice's own keys: key, type, default, meaning.
+const OWN_KEYS: [(&str, &str, &str); 3] = [
+    ("sluice.script.merge-inserts", "Boolean", "true"),
+    ("sluice.script.resume", "Boolean", "true"),
+    ("sluice.checkpoints.num-retained", "Integer", "3"),
+];
+
+/// Families of keys that belong to parts of Flink that are not here.
+const FOREIGN_PREFIXES: [&str; 12] = [
+    "yarn.", "kubernetes.", "jobmanager.", "taskmanager.", "metrics.", "security.", "high-availability.", "env.",
+    "akka.", "pekko.", "state.backend.rocksdb.", "table.exec.hive.",
+];
+
+/// Older spellings and what they mean today.
+const ALIASES: [(&str, &str); 15] = [
+    ("state.checkpoints.dir", "execution.checkpointing.dir"),
+    ("state.backend.fs.checkpointdir", "execution.checkpointing.dir"),
+    ("state.savepoints.dir", "execution.checkpointing.savepoint-dir"),
+    ("savepoints.state.backend.fs.dir", "execution.checkpointing.savepoint-dir"),
+    ("state.checkpoints.num-retained", "execution.checkpointing.num-retained"),
+    ("state.backend.incremental", "execution.checkpointing.incremental"),
+    ("execution.savepoint.path", "execution.state-recovery.path"),
+    ("execution.savepoint.ignore-unclaimed-state", "execution.state-recovery.ignore-unclaimed-state"),
+    ("execution.savepoint-restore-mode", "execution.state-recovery.claim-mode"),
+    ("restart-strategy", "restart-strategy.type"),
+    ("execution.checkpointing.unaligned", "execution.checkpointing.unaligned.enabled"),
+    ("state.backend", "state.backend.type"),
+    ("execution.result-mode", "sql-client.execution.result-mode"),
+    ("sql-client.display.max-column-width", "table.display.max-column-width"),
+    ("pipeline.operator-chaining", "pipeline.operator-chaining.enabled"),
+];
+
+struct Key {
+    type_name: &'static str,
+    default: Option<&'static str>,
+}
+
+static KEYS: LazyLock<BTreeMap<&'static str, Key>> = LazyLock::new(|| {
+    let flink = include_str!("flink_keys.txt").lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let mut parts = line.split('\t');
+        let (name, type_name, default) = (parts.next()?, parts.next()?, parts.next()?);
+        Some((name, Key { type_name, default: (default != "(none)").then_some(default) }))
+    });
+    let own = OWN_KEYS.iter().map(|(name, type_name, default)| (*name, Key { type_name, default: Some(default) }));
+    flink.chain(own).collect()
+});
+
+/// The settings of a session.
+#[derive(Clone, Default)]
+pub struct Settings {
+    values: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.list()).finish()
+    }
+}
+
+impl Settings {
+    /// Sets a key. Returns a note if the key has no effect here.
+    ///
+    /// # Errors
+    /// An unknown key, with a suggestion; a value of another type.
+    pub fn set(&mut self, key: &str, value: &str, position: Option<Position>) -> Result<Option<String>> {
+        let key = canonical(key);
+        if FOREIGN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+            self.values.insert(key.to_owned(), value.to_owned());
+            return Ok(Some(format!("'{key}' has no effect: Sluice has no such part")));
+        }
+        let Some(known) = KEYS.get(key) else {
+            let hint = match suggest(key, KEYS.keys().copied()) {
+                Some(like) => format!("did you mean '{like}'?"),
+                None => "docs/flink-compatibility.md lists the keys".to_owned(),
+            };
+            return Err(Error::fix(format!("unknown setting '{key}'")).at_opt(position).with_hint(hint));
+        };
+        check_type(key, known.type_name, value, position)?;
+        self.values.insert(key.to_owned(), value.to_owned());
+        Ok(None)
+    }
+
+    /// Gives a key its default again.
+    pub fn reset(&mut self, key: &str) {
+        self.values.remove(canonical(key));
+    }
+
+    /// Gives all keys their defaults again.
+    pub fn reset_all(&mut self) {
+        self.values.clear();
+    }
+
+    /// The value of a key, or its default.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let key = canonical(key);
+        self.values.get(key).map(String::as_str).or_else(|| KEYS.get(key)?.default)
+    }
+
+    /// The value of a key only if it was set.
+    pub fn given(&self, key: &str) -> Option<&str> {
+        self.values.get(canonical(key)).map(String::as_str)
+    }
+
+    /// What was set, secrets masked, for `SET;`.
+    pub fn list(&self) -> Vec<(String, String)> {
+        self.values.iter().map(|(key, value)| (key.clone(), Secret::mask_option(key, value))).collect()
+    }
+
+    /// What was set, as it is: for a job that is to be started again.
+    pub fn raw(&self) -> Vec<(String, String)> {
+        self.values.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// Names of all keys, for completion.
+    pub fn keys() -> impl Iterator<Item = &'static str> {
+        KEYS.keys().copied()
+    }
+
+    pub(crate) fn is_true(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    pub(crate) fn duration(&self, key: &str) -> Option<Duration> {
+        parse_duration(self.get(key)?)
+    }
+
+    pub(crate) fn number<T: std::str::FromStr>(&self, key: &str) -> Option<T> {
+        self.get(key)?.trim().parse().ok()
+    }
+}
+
+fn canonical(key: &str) -> &str {
+    ALIASES.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new)
+}
+
+fn check_type(key: &str, type_name: &str, value: &str, position: Option<Position>) -> Result<()> {
+    let expected = match type_name {
+        "Boolean" if !matches!(value.trim().to_ascii_lowercase().as_str(), "true" | "false") => "true or false",
+        "Integer" | "Int" | "Long" if value.trim().parse::<i64>().is_err() => "a whole number",
+        "Double" | "Float" if value.trim().parse::<f64>().is_err() => "a number",
+        "Duration" if parse_duration(value).is_none() => "a duration such as 10s or 5 min",
+        "MemorySize" if parse_memory_size(value).is_none() => "a size such as 128 kb or 2mb",
+        _ => return Ok(()),
+    };
+    let shown = Secret::mask_option(key, value);
+    Err(Error::fix(format!("invalid value '{shown}' for setting '{key}'"))
+        .at_opt(position)
+        .with_hint(format!("expected {expected}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_spellings_mean_the_new_keys() {
+        let mut settings = Settings::default();
+        settings.set("state.checkpoints.dir", "/tmp/x", None).unwrap();
+        assert_eq!(settings.get("execution.checkpointing.dir"), Some("/tmp/x"));
+    }
+
+    #[test]
+    fn a_misspelt_key_is_an_error_with_a_suggestion() {
+        let error = Settings::default().set("execution.checkpointing.intervall", "3s", None).unwrap_err();
+        assert_eq!(error.hint(), Some("did you mean 'execution.checkpointing.interval'?"));
+    }
+
+    #[test]
+    fn values_are_checked() {
+        let mut settings = Settings::default();
+        assert!(settings.set("execution.checkpointing.interval", "soon", None).is_err());
+        assert!(settings.set("parallelism.default", "2", None).unwrap().is_none());
+        assert_eq!(settings.number::<usize>("parallelism.default"), Some(2));
+        assert!(settings.set("taskmanager.numberOfTaskSlots", "4", None).unwrap().is_some());
+    }
+}

@@ -1,0 +1,58 @@
+//! Checkpoint storage: what a job needs to go on where it stopped.
+//!
+//! A checkpoint is a directory of immutable files. Its manifest is written last, and names every
+//! file with its length and checksum: a checkpoint without a manifest never happened.
+//!
+//! ```text
+//! <checkpoint dir>/<job key>/
+//!     epochs/0000000001.json     attempt 1 began fresh
+//!     epochs/0000000002.json     attempt 2 began from chk-6 of epoch 1
+//!     chk-6/state-1.bin          the states of all subtasks, one behind the other
+//!     chk-6/MANIFEST.json        checksum, format version, job, epoch, states
+//!     chk-7/state-2.bin          a checkpoint that was not completed: ignored, then cleaned
+//! <savepoint dir>/savepoint-4f1c22-9b2e0c51d7aa/
+//!     state-2.bin, MANIFEST.json
+//! ```
+//!
+//! Every attempt of a job takes an **epoch**, a number that only grows. A writer that is not of the
+//! newest epoch cannot complete a checkpoint (fencing), and the records of the epochs are a chain
+//! that says which checkpoints belong to the run at hand (lineage).
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> sluice_model::Result<()> {
+//! use sluice_state::{CheckpointStore, JobIdentity, Restore, Snapshot, SnapshotKind, TaskState};
+//! # let scratch = std::env::temp_dir().join(format!("sluice-state-doc-{}", std::process::id()));
+//! # let dir = scratch.display().to_string();
+//! let job = JobIdentity { id: "a1".into(), name: "sales".into(), key: "sales".into() };
+//! let store = CheckpointStore::new(&dir, job, 3)?;
+//! let attempt = store.begin(Restore::Fresh).await?;
+//! let state = TaskState { id: "source: sales".into(), subtask: 0, bytes: b"offset 7".to_vec() };
+//! let snapshot = Snapshot {
+//!     checkpoint: attempt.next_checkpoint, kind: SnapshotKind::Checkpoint, timestamp: 0, states: vec![state.clone()],
+//! };
+//! attempt.writer.write(snapshot).await?;
+//!
+//! // The process is killed, and started again.
+//! let attempt = store.begin(Restore::Latest).await?;
+//! assert_eq!(attempt.restored.map(|checkpoint| checkpoint.states), Some(vec![state]));
+//! # std::fs::remove_dir_all(scratch).ok();
+//! # Ok(()) }
+//! ```
+
+mod directory;
+mod disk;
+mod epoch;
+mod lineage;
+mod location;
+mod manifest;
+mod retention;
+mod snapshot;
+mod store;
+
+#[cfg(test)]
+mod crash_disk;
+#[cfg(test)]
+mod tests;
+
+pub use snapshot::{Checkpoint, JobIdentity, Published, SkippedCheckpoint, Snapshot, SnapshotKind, TaskState};
+pub use store::{Attempt, CheckpointStore, CheckpointWriter, Restore, open, write_savepoint};

@@ -1,0 +1,40 @@
+//! Removes checkpoints that newer ones have made superfluous.
+
+use std::path::Path;
+
+use sluice_model::{CheckpointId, Error, Result};
+
+use crate::directory;
+use crate::disk::{Disk, disk_error};
+use crate::epoch::{Began, Epochs};
+use crate::lineage::{Entry, Lineage, entries};
+
+/// Keeps the newest `retained` checkpoints of the lineage, and everything that is newer than the
+/// oldest of them. Removes nothing unless the newest one has just been read back and verified.
+pub(crate) fn clean(disk: &dyn Disk, job_dir: &Path, epochs: &Epochs, retained: usize) -> Result<()> {
+    let entries = entries(disk, job_dir)?;
+    let lineage = Lineage::follow(&epochs.records(disk)?, &entries);
+    let kept: Vec<(u64, CheckpointId)> = lineage
+        .candidates
+        .iter()
+        .filter_map(|candidate| match candidate.began {
+            Began::Checkpoint { epoch, id } => Some((epoch, id)),
+            Began::Fresh | Began::Path(_) => None,
+        })
+        .take(retained.max(1))
+        .collect();
+    let (Some(newest), Some((oldest_epoch, oldest_id))) = (lineage.candidates.first(), kept.last().copied()) else {
+        return Ok(());
+    };
+    // Fewer than wanted: what a former run left may still be of use to somebody.
+    if kept.len() < retained.max(1) {
+        return Ok(());
+    }
+    directory::read(disk, &newest.path).map_err(|why| {
+        Error::retry(format!("checkpoint '{}' is damaged, older ones are kept", newest.path.display())).because(why)
+    })?;
+    for Entry { dir, .. } in entries.iter().filter(|entry| entry.id < oldest_id) {
+        directory::remove(disk, dir).map_err(|error| disk_error("remove", dir, &error))?;
+    }
+    epochs.remove(disk, |epoch| epoch >= oldest_epoch)
+}

@@ -1,0 +1,260 @@
+//! The store of a job's checkpoints, and the writer that an attempt gets.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sluice_model::{CheckpointId, Error, Result};
+
+use crate::directory;
+use crate::disk::{Disk, LocalDisk, disk_error};
+use crate::epoch::{Began, EpochRecord, Epochs};
+use crate::lineage::{Candidate, Lineage, entries};
+use crate::location;
+use crate::manifest::MANIFEST;
+use crate::snapshot::{Checkpoint, JobIdentity, Published, SkippedCheckpoint, Snapshot};
+
+/// Where an attempt of a job begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Restore {
+    /// From nothing; checkpoints of former runs are no longer taken into account.
+    #[default]
+    Fresh,
+    /// From the newest valid checkpoint of the run before; from nothing if there was none.
+    Latest,
+    /// From this checkpoint or savepoint.
+    Path(String),
+}
+
+/// The checkpoints of one job.
+#[derive(Debug, Clone)]
+pub struct CheckpointStore(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    epochs: Epochs,
+    job: JobIdentity,
+    retained: usize,
+}
+
+/// An attempt that has begun: its writer, and what it goes on from.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Fencing epoch: higher than that of every attempt before.
+    pub epoch: u64,
+    /// Number for its first checkpoint: higher than any that was used before.
+    pub next_checkpoint: CheckpointId,
+    /// What it restores; `None` if it starts from nothing.
+    pub restored: Option<Checkpoint>,
+    /// Newer checkpoints that are damaged, and why. To be told to the user.
+    pub skipped: Vec<SkippedCheckpoint>,
+    /// Writes the attempt's checkpoints.
+    pub writer: CheckpointWriter,
+}
+
+/// Writes checkpoints until a newer attempt begins.
+#[derive(Debug, Clone)]
+pub struct CheckpointWriter {
+    store: Arc<Shared>,
+    record: Arc<EpochRecord>,
+}
+
+impl CheckpointStore {
+    /// The store below `checkpoint_dir` (a path or `file:` URL) in the directory of the job's key.
+    ///
+    /// # Errors
+    /// A scheme that is not supported, or a key that is not a name.
+    pub fn new(checkpoint_dir: &str, job: JobIdentity, retained: usize) -> Result<Self> {
+        Self::on(Arc::new(LocalDisk), checkpoint_dir, job, retained)
+    }
+
+    pub(crate) fn on(disk: Arc<dyn Disk>, checkpoint_dir: &str, job: JobIdentity, retained: usize) -> Result<Self> {
+        location::check_key(&job.key)?;
+        let dir = location::parse(checkpoint_dir)?.join(&job.key);
+        let epochs = Epochs::of_job(&dir);
+        Ok(Self(Arc::new(Shared { disk, dir, epochs, job, retained })))
+    }
+
+    /// Begins an attempt: fences all earlier ones, finds what to restore and writes that down.
+    ///
+    /// # Errors
+    /// The disk failed, or checkpoints are there but all of them are damaged: then starting from
+    /// nothing would be wrong, and is left to the user.
+    pub async fn begin(&self, restore: Restore) -> Result<Attempt> {
+        let shared = Arc::clone(&self.0);
+        blocking(move || shared.begin(restore)).await
+    }
+
+    /// The newest checkpoint that a restart would use, without beginning one, and damaged newer ones.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub async fn latest_valid(&self) -> Result<(Option<Checkpoint>, Vec<SkippedCheckpoint>)> {
+        let shared = Arc::clone(&self.0);
+        blocking(move || {
+            let (found, skipped) = shared.latest()?;
+            Ok((found.map(|(_, checkpoint)| checkpoint), skipped))
+        })
+        .await
+    }
+}
+
+impl CheckpointWriter {
+    /// Stores a snapshot. When this returns it is durable.
+    ///
+    /// # Errors
+    /// The disk failed (then nothing was stored), or a newer attempt has begun.
+    pub async fn write(&self, snapshot: Snapshot) -> Result<Published> {
+        let writer = self.clone();
+        blocking(move || writer.store.write(&writer.record, &snapshot)).await
+    }
+
+    /// Removes checkpoints beyond the number to retain. Savepoints are never removed.
+    ///
+    /// # Errors
+    /// The disk failed; what could not be removed is tried again next time.
+    pub async fn clean(&self) -> Result<()> {
+        let shared = Arc::clone(&self.store);
+        blocking(move || crate::retention::clean(shared.disk.as_ref(), &shared.dir, &shared.epochs, shared.retained))
+            .await
+    }
+}
+
+impl Shared {
+    fn begin(self: Arc<Self>, restore: Restore) -> Result<Attempt> {
+        let disk = self.disk.as_ref();
+        let epoch = self.epochs.claim(disk)?;
+        let (found, skipped) = match restore {
+            Restore::Fresh => (None, Vec::new()),
+            Restore::Latest => self.latest()?,
+            Restore::Path(path) => {
+                let checkpoint = open_on(disk, &path)?;
+                (Some((Began::Path(checkpoint.path.clone()), checkpoint)), Vec::new())
+            }
+        };
+        let highest = entries(disk, &self.dir)?.last().map_or(0, |entry| entry.id);
+        let restored_id = found.as_ref().map_or(0, |(_, checkpoint)| checkpoint.id);
+        let next_checkpoint = highest.max(restored_id) + 1;
+        let began = found.as_ref().map_or(Began::Fresh, |(began, _)| began.clone());
+        let record = EpochRecord { epoch, began, next_checkpoint };
+        self.epochs.record(disk, &record)?;
+        let restored = found.map(|(_, checkpoint)| checkpoint);
+        let writer = CheckpointWriter { store: Arc::clone(&self), record: Arc::new(record) };
+        Ok(Attempt { epoch, next_checkpoint, restored, skipped, writer })
+    }
+
+    #[allow(clippy::type_complexity, reason = "used twice, both times taken apart at once")]
+    fn latest(&self) -> Result<(Option<(Began, Checkpoint)>, Vec<SkippedCheckpoint>)> {
+        let disk = self.disk.as_ref();
+        let lineage = Lineage::follow(&self.epochs.records(disk)?, &entries(disk, &self.dir)?);
+        let mut skipped = Vec::new();
+        for Candidate { path, began } in lineage.candidates {
+            match directory::read(disk, &path) {
+                Ok(checkpoint) => {
+                    let newer = |damaged: &SkippedCheckpoint| number(&damaged.path) > number(&checkpoint.path);
+                    skipped.extend(lineage.damaged.into_iter().filter(newer));
+                    return Ok((Some((began, checkpoint)), skipped));
+                }
+                Err(why) => skipped.push(SkippedCheckpoint { path: path.display().to_string(), why }),
+            }
+        }
+        skipped.extend(lineage.damaged);
+        if skipped.is_empty() { Ok((None, skipped)) } else { Err(all_damaged(&self.dir, &skipped)) }
+    }
+
+    fn write(&self, record: &EpochRecord, snapshot: &Snapshot) -> Result<Published> {
+        let disk = self.disk.as_ref();
+        let dir = self.dir.join(format!("chk-{}", snapshot.checkpoint));
+        self.epochs.check(disk, record)?;
+        let written = directory::prepare(disk, &dir, &self.job, record.epoch, snapshot).and_then(|prepared| {
+            self.epochs.check(disk, record)?;
+            prepared.publish(disk)
+        });
+        // A newer attempt that began in between has not seen this checkpoint, and never will: it
+        // is out of its lineage. So it must not count here either.
+        let written = written.and_then(|published| self.epochs.check(disk, record).map(|()| published));
+        if written.is_err() {
+            discard(disk, &dir, record.epoch);
+        }
+        written
+    }
+}
+
+/// Removes the files that a failed write left, as far as they are its own. What cannot be removed
+/// is harmless, and cleaned later.
+fn discard(disk: &dyn Disk, dir: &Path, epoch: u64) {
+    let own = matches!(directory::read_manifest(disk, dir), Some(Ok(manifest)) if manifest.epoch == epoch);
+    if own {
+        disk.remove_file(&dir.join(MANIFEST)).ok();
+    }
+    disk.remove_file(&dir.join(format!("{MANIFEST}.{epoch}.tmp"))).ok();
+    disk.remove_file(&dir.join(format!("state-{epoch}.bin"))).ok();
+    disk.remove_dir(dir).ok();
+}
+
+/// The number in `…/chk-7`; savepoints have none, and count as older than all.
+fn number(path: &str) -> Option<CheckpointId> {
+    path.rsplit("chk-").next()?.parse().ok()
+}
+
+fn all_damaged(dir: &Path, skipped: &[SkippedCheckpoint]) -> Error {
+    let list: Vec<_> = skipped.iter().map(|skipped| format!("{}: {}", skipped.path, skipped.why)).collect();
+    Error::fix(format!("no checkpoint in '{}' can be restored", dir.display()))
+        .because(list.join("; "))
+        .with_hint("restore a savepoint by its path ('execution.state-recovery.path'), or start the job fresh")
+}
+
+/// Opens a checkpoint or savepoint by its path: its directory, its manifest, or the directory of a
+/// job's checkpoints, whose newest valid one is taken.
+///
+/// # Errors
+/// It is not there, not complete, or damaged.
+pub async fn open(path: &str) -> Result<Checkpoint> {
+    let path = path.to_owned();
+    blocking(move || open_on(&LocalDisk, &path)).await
+}
+
+pub(crate) fn open_on(disk: &dyn Disk, text: &str) -> Result<Checkpoint> {
+    let path = location::parse(text)?;
+    let names_manifest = path.file_name().is_some_and(|name| name == MANIFEST);
+    let dir = if names_manifest { path.parent().unwrap_or(&path).to_owned() } else { path };
+    let names = disk.list(&dir).map_err(|error| disk_error("read", &dir, &error))?;
+    if names.iter().any(|name| name == MANIFEST) {
+        return directory::read(disk, &dir).map_err(|why| {
+            Error::fix(format!("checkpoint '{}' cannot be restored", dir.display()))
+                .because(why)
+                .with_hint("choose an older checkpoint or a savepoint")
+        });
+    }
+    let lineage = Lineage::follow(&Epochs::of_job(&dir).records(disk)?, &entries(disk, &dir)?);
+    let valid = lineage.candidates.iter().find_map(|candidate| directory::read(disk, &candidate.path).ok());
+    valid.ok_or_else(|| {
+        Error::fix(format!("there is no complete checkpoint at '{}'", dir.display())).with_hint(
+            "name a directory such as …/chk-7 or …/savepoint-4f1c22-9b2e0c51d7aa, or the MANIFEST.json in it",
+        )
+    })
+}
+
+/// Stores a snapshot in a new directory below `dir`, for the user to keep. Durable when it returns.
+///
+/// # Errors
+/// A scheme that is not supported, or the disk failed.
+pub async fn write_savepoint(dir: &str, job: &JobIdentity, epoch: u64, snapshot: Snapshot) -> Result<Published> {
+    let (parent, job) = (location::parse(dir)?, job.clone());
+    blocking(move || {
+        // Flink's form: savepoint-<start of the job id>-<random>.
+        let job_part: String = job.id.chars().take(6).collect();
+        let random: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
+        let dir = parent.join(format!("savepoint-{job_part}-{random}"));
+        directory::prepare(&LocalDisk, &dir, &job, epoch, &snapshot)?.publish(&LocalDisk)
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::bug("checkpoint storage panicked").because(error.to_string())),
+    }
+}

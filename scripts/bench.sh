@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Measures: decoding, encoding, and the main job on real servers. Takes about 15 minutes once built.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target="${CARGO_TARGET_DIR:-target}/release"
+scripts/services.sh up mariadb postgres kafka
+cargo build --locked --release -p sluice-sql-client -p sluice-benches
+
+echo "== decode and encode, one core =="
+cargo bench --locked -p sluice-benches --bench binlog_decode
+cargo bench --locked -p sluice-benches --bench json_encode
+
+echo "== job 01 on this machine =="
+"$target/main-job"

@@ -1,0 +1,7 @@
+//! `sql-client`: Flink's client, on Sluice.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sluice_sql_client::sql_client_main()
+}

@@ -1,0 +1,162 @@
+//! Statements and what they come to, without servers.
+
+use std::sync::Arc;
+
+use sluice_model::SystemClock;
+use sluice_runtime::Engine;
+use sluice_sql::{Environment, Home, Outcome, Script, ScriptEvent, Session};
+
+fn session(home: &std::path::Path) -> Session {
+    let connectors = sluice_registry::connectors();
+    Session::new(Arc::new(Environment {
+        connectors: connectors.clone(),
+        engine: Arc::new(Engine::new(connectors, SystemClock::shared())),
+        home: Home::at(home),
+        clock: SystemClock::shared(),
+    }))
+}
+
+/// Runs statements, and returns the last one's cells, a line per row.
+async fn run(statements: &[&str]) -> Result<String, String> {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut session = session(home.path());
+    let mut last = String::new();
+    for statement in statements {
+        last = match session.execute_text(statement).await.map_err(|error| error.to_string())? {
+            Outcome::Rows(table) => {
+                let line = |row: &Vec<Option<String>>| {
+                    row.iter().map(|cell| cell.clone().unwrap_or_else(|| "-".to_owned())).collect::<Vec<_>>().join(" | ")
+                };
+                table.rows.iter().map(line).collect::<Vec<_>>().join("\n")
+            }
+            Outcome::Done { notes } => notes.join("\n"),
+            other => format!("{other:?}"),
+        };
+    }
+    Ok(last)
+}
+
+const ORDERS: &str = "CREATE TABLE orders (id BIGINT, qty INT, price DECIMAL(10, 2), total AS qty * price, \
+     PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'datagen', 'number-of-rows' = '3')";
+
+#[tokio::test]
+async fn tables_and_views_are_listed_and_described() {
+    assert_eq!(
+        run(&[ORDERS, "CREATE VIEW big AS SELECT id, total FROM orders WHERE qty > 5", "SHOW TABLES"]).await.unwrap(),
+        "big\norders"
+    );
+    assert_eq!(
+        run(&[ORDERS, "DESCRIBE orders"]).await.unwrap(),
+        "id | BIGINT | FALSE | PRI(id) | - | -\n\
+         qty | INT | TRUE | - | - | -\n\
+         price | DECIMAL(10, 2) | TRUE | - | - | -\n\
+         total | DECIMAL(21, 2) | TRUE | - | AS qty * price | -"
+    );
+}
+
+#[tokio::test]
+async fn show_create_table_masks_secrets() {
+    let table = "CREATE TABLE t (id INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'jdbc', \
+         'url' = 'jdbc:postgresql://h/d?password=one', 'table-name' = 't', 'username' = 'u', 'password' = 'two')";
+    let shown = run(&[table, "SHOW CREATE TABLE t"]).await.unwrap();
+    assert!(shown.contains("'password' = '******'") && !shown.contains("two") && !shown.contains("one"), "{shown}");
+}
+
+#[tokio::test]
+async fn mistakes_in_queries_are_placed_and_explained() {
+    let error = run(&[ORDERS, "CREATE VIEW v AS\n  SELECT id, qtty FROM orders"]).await.unwrap_err();
+    assert!(error.contains("column 'qtty' not found") && error.contains("line 2, column 14"), "{error}");
+    assert!(error.contains("did you mean 'qty'?"), "{error}");
+    let error = run(&[ORDERS, "CREATE VIEW v AS SELECT uper('a') FROM orders"]).await.unwrap_err();
+    assert!(error.contains("did you mean UPPER?"), "{error}");
+    let error = run(&[ORDERS, "CREATE VIEW v AS SELECT id FROM oders"]).await.unwrap_err();
+    assert!(error.contains("object 'oders' not found") && error.contains("did you mean 'orders'?"), "{error}");
+    let error = run(&[ORDERS, "EXPLAIN SELECT qty, COUNT(*) FROM orders GROUP BY qty"]).await.unwrap_err();
+    assert!(error.contains("not supported yet") || error.contains("no function is called"), "{error}");
+}
+
+#[tokio::test]
+async fn sinks_that_cannot_take_updates_say_so() {
+    let statements = [
+        "CREATE TABLE s (id INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector'='values', 'data-id'='sql-updates', \
+         'changelog-mode'='I,UB,UA,D')",
+        "CREATE TABLE k (id INT) WITH ('connector'='kafka', 'topic'='t', 'properties.bootstrap.servers'='127.0.0.1:1', 'format'='json')",
+        "EXPLAIN INSERT INTO k SELECT * FROM s",
+    ];
+    let error = run(&statements).await.unwrap_err();
+    assert!(error.contains("upsert-kafka"), "{error}");
+}
+
+#[tokio::test]
+async fn a_foreign_key_of_a_sink_is_refused_with_a_way_out() {
+    let source = "CREATE TABLE s (id INT, other INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector'='values', \
+         'data-id'='sql-key', 'changelog-mode'='I,UB,UA,D')";
+    let sink = "CREATE TABLE k (id INT, other INT, PRIMARY KEY (other) NOT ENFORCED) WITH ('connector'='values', 'data-id'='sql-key')";
+    let error = run(&[source, sink, "EXPLAIN INSERT INTO k SELECT * FROM s"]).await.unwrap_err();
+    assert!(error.contains("the primary key (other)") && error.contains("upsert-materialize"), "{error}");
+    let explained = run(&[
+        source,
+        sink,
+        "SET 'table.exec.sink.upsert-materialize' = 'NONE'",
+        "EXPLAIN CHANGELOG_MODE INSERT INTO k SELECT * FROM s",
+    ])
+    .await
+    .unwrap();
+    assert!(explained.contains("changelogMode=[I,UB,UA,D]") && explained.contains("== Optimized Execution Plan =="), "{explained}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_delivers_its_rows() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut session = session(home.path());
+    let query = "SELECT x + 1 AS y, 'a' || s AS t FROM (VALUES (1, 'b'), (2, 'c')) AS v(x, s)";
+    let Outcome::Query(mut result) = session.execute_text(query).await.unwrap() else { panic!("no query") };
+    assert!(result.bounded);
+    let mut rows = Vec::new();
+    while let Some(batch) = result.batches.recv().await {
+        rows.push(sluice_model::to_pretty(&batch));
+    }
+    assert_eq!(rows.join(" / "), "+I 2 ab / +I 3 ac");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_insert_into_a_bounded_job_runs_to_its_end() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut session = session(home.path());
+    for statement in [
+        "CREATE TABLE s (id BIGINT NOT NULL, name VARCHAR(5)) WITH ('connector'='values', 'data-id'='sql-insert')",
+        "SET 'table.dml-sync' = 'true'",
+        "INSERT INTO s VALUES (1, 'a'), (2, NULL)",
+    ] {
+        session.execute_text(statement).await.unwrap();
+    }
+    assert_eq!(sluice_values::sink_rows("sql-insert").join(" / "), "+I 1 a / +I 2 NULL");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_echoes_masked_statements_and_submits_jobs() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut session = session(home.path());
+    let script = Script::parse(
+        "-- two jobs\nCREATE TABLE a (id INT) WITH ('connector'='datagen', 'number-of-rows'='5');\n\
+         CREATE TABLE b (id INT) WITH ('connector'='blackhole');\nINSERT INTO b SELECT id FROM a;\nINSERT INTO b SELECT id + 1 FROM a;",
+    )
+    .unwrap();
+    let (mut echoed, mut jobs) = (Vec::new(), Vec::new());
+    session
+        .run_script(&script, Some("two"), &mut |event| {
+            match event {
+                ScriptEvent::Statement(text) => echoed.push(text.to_owned()),
+                ScriptEvent::Outcome(Outcome::Submitted { jobs: submitted, .. }) => jobs.extend(submitted),
+                _ => {}
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(echoed.len(), 4);
+    assert_eq!(jobs.len(), 2, "tables that are no change log are not merged");
+    for job in jobs {
+        job.handle.wait().await.unwrap();
+    }
+}

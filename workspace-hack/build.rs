@@ -1,0 +1,3 @@
+//! Does nothing; a crate with build dependencies needs a build script.
+
+fn main() {}
