@@ -16,7 +16,9 @@ use mysql_cdc::events::event_parser::EventParser;
 use mysql_common::binlog::EventStreamReader;
 use mysql_common::binlog::consts::BinlogVersion;
 use mysql_common::binlog::events::EventData;
-use sluice_mysql_decode::{BinlogParser, EventBody, Flavour, RowBatchBuilder, RowDecoder, TableMap, UpdateMode, synthetic};
+use sluice_mysql_decode::{
+    BinlogParser, EventBody, Flavour, RowBatchBuilder, RowDecoder, TableMap, UpdateMode, synthetic,
+};
 
 const EVENTS: usize = 400;
 const ROWS_PER_EVENT: usize = 100;

@@ -20,3 +20,9 @@ pub mod tpcds;
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// Result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Chooses the TLS library of this process; the HTTP client does not build without one.
+pub fn choose_tls() {
+    // It has been chosen already when this is called twice.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use sluice_model::{Error, Result, suggest};
 
 /// Flink's long options with one dash, which clap would read as a bundle of short ones.
@@ -100,7 +100,8 @@ impl SqlArgs {
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if !self.jar.is_empty() || !self.library.is_empty() {
-            notes.push("--jar and --library have no effect: connectors and formats are part of this program".to_owned());
+            notes
+                .push("--jar and --library have no effect: connectors and formats are part of this program".to_owned());
         }
         if self.python.any() {
             notes.push("the options for Python functions have no effect: Sluice has no Python functions".to_owned());
@@ -182,7 +183,10 @@ fn typed(error: &clap::Error, program: &str) -> Error {
         ErrorKind::InvalidValue => match context(ContextKind::InvalidValue) {
             Some(value) if argument.contains("MODE") => {
                 let like = suggest(&value, ["embedded", "gateway"]);
-                let hint = like.map_or_else(|| "the modes are embedded and gateway".to_owned(), |like| format!("did you mean '{like}'?"));
+                let hint = like.map_or_else(
+                    || "the modes are embedded and gateway".to_owned(),
+                    |like| format!("did you mean '{like}'?"),
+                );
                 Error::fix(format!("unknown mode '{value}'")).with_hint(hint)
             }
             _ => Error::fix(format!("'{argument}' needs a value")).with_hint(hint),
@@ -199,6 +203,8 @@ fn typed(error: &clap::Error, program: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     fn parse_sql(line: &str) -> Result<SqlArgs> {
@@ -228,7 +234,10 @@ mod tests {
     fn wrong_command_lines_say_what_and_how() {
         let text = |line: &str| parse_sql(line).unwrap_err().to_string();
         assert_eq!(text("--fiel job.sql"), "unknown option '--fiel'\n  hint: did you mean '--file'?");
-        assert_eq!(text("-D novalue"), "the value of '-D <KEY=VALUE>' is wrong\n  hint: sql-client --help lists the options");
+        assert_eq!(
+            text("-D novalue"),
+            "the value of '-D <KEY=VALUE>' is wrong\n  hint: sql-client --help lists the options"
+        );
         assert_eq!(text("gatewya"), "unknown mode 'gatewya'\n  hint: did you mean 'gateway'?");
         assert_eq!(text("-f"), "'--file <FILE>' needs a value\n  hint: sql-client --help lists the options");
         assert!(text("embedded job.sql").contains("one argument too many"));

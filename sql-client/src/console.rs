@@ -42,10 +42,6 @@ impl Console {
         self.terminal
     }
 
-    pub(crate) fn has_colour(&self) -> bool {
-        self.colour
-    }
-
     /// True once nobody reads the output any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone

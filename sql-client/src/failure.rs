@@ -111,8 +111,9 @@ fn secret_ranges(characters: &[char]) -> Vec<(usize, usize)> {
             let start = index + 1;
             let end = literal_end(characters, start);
             let literal: String = characters[start..end].iter().collect();
-            let is_secret = key.as_deref().is_some_and(|key| key.ends_with('=')
-                && (Secret::is_secret_key(key) || Secret::mask_url(&literal) != literal));
+            let is_secret = key.as_deref().is_some_and(|key| {
+                key.ends_with('=') && (Secret::is_secret_key(key) || Secret::mask_url(&literal) != literal)
+            });
             if is_secret {
                 ranges.push((start, end));
             }
@@ -161,7 +162,9 @@ mod tests {
     #[test]
     fn shows_the_line_and_the_place() {
         let column = SOURCE.lines().nth(1).unwrap().find("'hostnme'").unwrap() as u64 + 1;
-        let error = Error::fix("unknown option 'hostnme'").at(Position { line: 2, column }).with_hint("did you mean 'hostname'?");
+        let error = Error::fix("unknown option 'hostnme'")
+            .at(Position { line: 2, column })
+            .with_hint("did you mean 'hostname'?");
         assert_eq!(
             explain(&error, Some(SOURCE)),
             format!(
@@ -190,7 +193,10 @@ mod tests {
     fn masks_what_must_not_be_shown() {
         let text = masked(SOURCE);
         assert!(!text.contains("hunter2") && !text.contains("u:p@") && text.contains("'hostnme'='h'"), "{text}");
-        assert_eq!(masked("SET 'my.token' = 'a''b'; SELECT 'password', 'x'"), "SET 'my.token' = '******'; SELECT 'password', 'x'");
+        assert_eq!(
+            masked("SET 'my.token' = 'a''b'; SELECT 'password', 'x'"),
+            "SET 'my.token' = '******'; SELECT 'password', 'x'"
+        );
         assert_eq!(masked("'secret' = 'never closed"), "'secret' = '******");
         assert_eq!(masked("'password'\n=\n'a\nb'"), "'password'\n=\n'******\n'");
     }

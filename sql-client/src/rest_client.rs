@@ -32,15 +32,17 @@ impl RestClient {
             Error::fix(format!("'{}' is not an endpoint", Secret::mask_url(endpoint)))
                 .with_hint("write host:port, e.g. -e localhost:8081, or a URL")
         };
-        let with_scheme =
-            if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
+        let with_scheme = if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
         let url = reqwest::Url::parse(&with_scheme).map_err(|_| wrong())?;
         let host = url.host_str().ok_or_else(wrong)?.to_owned();
         if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
             return Err(wrong());
         }
-        let mut builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).redirect(reqwest::redirect::Policy::none());
-        let loopback = host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .redirect(reqwest::redirect::Policy::none());
+        let loopback = host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if loopback {
             builder = builder.no_proxy();
         }

@@ -15,7 +15,8 @@ impl Signals {
     /// # Errors
     /// The operating system refuses it.
     pub(crate) fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).map_err(|error| Error::retry("cannot listen to signals").because(error.to_string()));
+        let listen =
+            |kind| signal(kind).map_err(|error| Error::retry("cannot listen to signals").because(error.to_string()));
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 

@@ -90,9 +90,10 @@ fn given<'a>(args: &'a SqlArgs, key: &str) -> Option<&'a str> {
 fn rest_port(args: &SqlArgs) -> Result<u16> {
     match given(args, "rest.port") {
         None => Ok(DEFAULT_PORT),
-        Some(text) => text.trim().parse().map_err(|_| {
-            Error::fix(format!("'{text}' is not a port")).with_hint("write -D rest.port=8081")
-        }),
+        Some(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| Error::fix(format!("'{text}' is not a port")).with_hint("write -D rest.port=8081")),
     }
 }
 
@@ -105,26 +106,27 @@ fn rest_address(args: &SqlArgs) -> Result<String> {
 /// # Errors
 /// There is no home directory.
 pub(crate) async fn serve_here(args: &SqlArgs, console: &mut Console) -> Result<(Server, Arc<Environment>)> {
-    let environment = environment()?;
+    let environment = environment_at(Home::from_env()?);
     let mut config = ServerConfig { next_free_port: true, keep_jobs: false, ..ServerConfig::default() };
     config.address.set_port(rest_port(args)?);
     let wanted = config.address;
     let server = Server::start(Arc::clone(&environment), config).await?;
     if server.address() != wanted && wanted.port() != 0 {
-        console.warning(&format!("port {} is in use: REST and web page of this process are at http://{}", wanted.port(), server.address()));
+        console.warning(&format!(
+            "port {} is in use: REST and web page of this process are at http://{}",
+            wanted.port(),
+            server.address()
+        ));
     }
     Ok((server, environment))
 }
 
 /// Connectors, engine, directories and clock of this process.
-///
-/// # Errors
-/// There is no home directory.
-pub(crate) fn environment() -> Result<Arc<Environment>> {
+pub(crate) fn environment_at(home: Home) -> Arc<Environment> {
     let connectors = sluice_registry::connectors();
     let clock = SystemClock::shared();
     let engine = Arc::new(Engine::new(connectors.clone(), Arc::clone(&clock)));
-    Ok(Arc::new(Environment { connectors, engine, home: Home::from_env()?, clock }))
+    Arc::new(Environment { connectors, engine, home, clock })
 }
 
 fn history(args: &SqlArgs) -> Result<std::path::PathBuf> {

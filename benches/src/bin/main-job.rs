@@ -27,6 +27,7 @@ const CHANGE_RATE: u64 = 1_000;
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    sluice_demo::choose_tls();
     let rows = std::env::var("SLUICE_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(ROWS);
     let endpoints = Endpoints::default();
     let mut mysql = endpoints.mysql(Flavor::MariaDb).await?;

@@ -91,7 +91,7 @@ impl Pace {
         if due >= 1.0 {
             return Ok(due as usize);
         }
-        let wait = ((1.0 - due) / self.rows_per_milli).max(BATCH_MILLIS).min(60_000.0);
+        let wait = ((1.0 - due) / self.rows_per_milli).clamp(BATCH_MILLIS, 60_000.0);
         Err(Duration::from_micros((wait * 1_000.0) as u64))
     }
 }

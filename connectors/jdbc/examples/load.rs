@@ -21,12 +21,29 @@ use sluice_model::{
 use tokio_postgres::{Client, NoTls};
 
 const INTS: [&str; 10] = [
-    "ss_item_sk", "ss_sold_date_sk", "ss_sold_time_sk", "ss_customer_sk", "ss_cdemo_sk", "ss_hdemo_sk", "ss_addr_sk",
-    "ss_store_sk", "ss_promo_sk", "ss_quantity",
+    "ss_item_sk",
+    "ss_sold_date_sk",
+    "ss_sold_time_sk",
+    "ss_customer_sk",
+    "ss_cdemo_sk",
+    "ss_hdemo_sk",
+    "ss_addr_sk",
+    "ss_store_sk",
+    "ss_promo_sk",
+    "ss_quantity",
 ];
 const DECIMALS: [&str; 12] = [
-    "ss_wholesale_cost", "ss_list_price", "ss_sales_price", "ss_ext_discount_amt", "ss_ext_sales_price",
-    "ss_ext_wholesale_cost", "ss_ext_list_price", "ss_ext_tax", "ss_coupon_amt", "ss_net_paid", "ss_net_paid_inc_tax",
+    "ss_wholesale_cost",
+    "ss_list_price",
+    "ss_sales_price",
+    "ss_ext_discount_amt",
+    "ss_ext_sales_price",
+    "ss_ext_wholesale_cost",
+    "ss_ext_list_price",
+    "ss_ext_tax",
+    "ss_coupon_amt",
+    "ss_net_paid",
+    "ss_net_paid_inc_tax",
     "ss_net_profit",
 ];
 const BATCH: i64 = 8192;
@@ -55,7 +72,8 @@ fn rows(schema: &TableSchema, first: i64, count: i64, update: bool) -> Result<Ch
     for column in 0..INTS.len() as i64 {
         let values = tickets.clone().map(|row| Some(((row * 7919 + column * 104_729) % 1_000_000) as i32));
         // Every thirtieth value is NULL, as in the benchmark's data.
-        let values = values.enumerate().map(|(row, value)| value.filter(|_| column == 0 || (row as i64 + column) % 30 != 0));
+        let values =
+            values.enumerate().map(|(row, value)| value.filter(|_| column == 0 || (row as i64 + column) % 30 != 0));
         columns.push(Arc::new(values.collect::<Int32Array>()));
     }
     columns.push(Arc::new(Int64Array::from_iter_values(tickets.clone())));

@@ -11,9 +11,9 @@ pub(crate) enum Failure {
     /// Deadlock, serialization failure, lock timeout: the same transaction may succeed now.
     Conflict(String),
     /// A constraint was violated by rows that are fine in another order.
-    Constraint(Refusal),
+    Constraint(Box<Refusal>),
     /// The server refused the rows or the statement.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// Not the server's doing: a value that has no form there, or a defect.
     Own(Error),
 }
@@ -50,24 +50,24 @@ impl From<tokio_postgres::Error> for Failure {
             // Anything that is not the server's own error is the connection's: closed, I/O, garbled.
             return Self::Lost(describe(&error));
         };
-        let refusal = Refusal {
+        let refusal = Box::new(Refusal {
             code: db.code().clone(),
             message: db.message().to_owned(),
             detail: db.detail().map(str::to_owned),
             hint: db.hint().map(str::to_owned),
             column: db.column().map(str::to_owned).or_else(|| copy_column(db.where_())),
             copy_row: copy_row(db.where_()),
-        };
+        });
         classify(refusal)
     }
 }
 
 /// Sorts a refusal by its SQLSTATE (PostgreSQL documentation, appendix A).
-fn classify(refusal: Refusal) -> Failure {
+fn classify(refusal: Box<Refusal>) -> Failure {
     let code = refusal.code.code();
     match code {
         // Serialization failure, deadlock, lock not available, a statement that an administrator stopped.
-        "40001" | "40P01" | "40000" | "40003" | "55P03" => Failure::Conflict(refusal.sentence()),
+        "40001" | "40P01" | "40000" | "40003" | "55P03" | "57014" => Failure::Conflict(refusal.sentence()),
         // Shutdown, crash, cannot connect now, too many connections, out of disk or memory.
         "57P01" | "57P02" | "57P03" | "57P05" => Failure::Lost(refusal.sentence()),
         _ if code.starts_with("08") || code.starts_with("53") || code.starts_with("58") => {
@@ -107,7 +107,7 @@ impl Refusal {
     }
 
     /// The refusal as the user reads it. `row` describes the row, if it is known.
-    pub(crate) fn into_error(self, table: &str, row: Option<String>) -> Error {
+    pub(crate) fn to_error(&self, table: &str, row: Option<String>) -> Error {
         let column = self.column.as_ref().map(|column| format!(" into column '{column}'")).unwrap_or_default();
         let row = row.map(|row| format!(" a row ({row})")).unwrap_or_default();
         let error = Error::fix(format!("table '{table}' refused{row}{column}: {}", self.message));

@@ -128,9 +128,7 @@ impl JdbcOptions {
             let what = "no user to connect as".to_owned();
             reader.reject("url", what, "add 'username' = '…' and 'password' = '…' to the WITH clause");
         }
-        for (key, value) in
-            [("lookup.max-retries", self.lookup_max_retries), ("sink.max-retries", self.max_retries)]
-        {
+        for (key, value) in [("lookup.max-retries", self.lookup_max_retries), ("sink.max-retries", self.max_retries)] {
             if value < 0 {
                 let what = format!("The value of '{key}' option shouldn't be negative, but is {value}.");
                 reader.reject(key, what, "give the number of further attempts, 0 for none");
@@ -154,8 +152,7 @@ impl JdbcOptions {
 
     fn validate_groups(&self, reader: &mut OptionReader<'_>) {
         type Group<'a> = &'a [(&'a str, bool)];
-        let credentials: Group<'_> =
-            &[("username", self.username.is_some()), ("password", self.password.is_some())];
+        let credentials: Group<'_> = &[("username", self.username.is_some()), ("password", self.password.is_some())];
         let partitions: Group<'_> = &[
             ("scan.partition.column", self.scan_partition_column.is_some()),
             ("scan.partition.num", self.scan_partition_num.is_some()),
@@ -173,9 +170,12 @@ impl JdbcOptions {
             }
             let all: Vec<&str> = group.iter().map(|(key, _)| *key).collect();
             let missing: Vec<&str> = group.iter().filter(|(_, given)| !given).map(|(key, _)| *key).collect();
-            let what =
-                format!("Either all or none of the following options should be provided:\n{}", all.join("\n"));
-            reader.reject(given[0], what, format!("add '{}', or leave out '{}'", missing.join("', '"), given.join("', '")));
+            let what = format!("Either all or none of the following options should be provided:\n{}", all.join("\n"));
+            reader.reject(
+                given[0],
+                what,
+                format!("add '{}', or leave out '{}'", missing.join("', '"), given.join("', '")),
+            );
         }
     }
 
@@ -226,7 +226,10 @@ mod tests {
     #[test]
     fn accepts_what_job_files_have() {
         let options = read(&[
-            URL, TABLE, USER, PASSWORD,
+            URL,
+            TABLE,
+            USER,
+            PASSWORD,
             ("driver", "org.postgresql.Driver"),
             ("sink.buffer-flush.max-rows", "1000"),
             ("sink.buffer-flush.interval", "2s"),
@@ -256,7 +259,10 @@ mod tests {
     #[test]
     fn has_the_texts_of_flink() {
         let error = read(&[
-            URL, TABLE, USER, PASSWORD,
+            URL,
+            TABLE,
+            USER,
+            PASSWORD,
             ("connection.max-retry-timeout", "100ms"),
             ("lookup.max-retries", "-1"),
             ("lookup.cache.ttl", "10s"),

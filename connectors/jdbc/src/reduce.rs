@@ -85,9 +85,7 @@ impl KeyReducer {
         let keys = batches.iter().map(|batch| self.keys_of(batch)).collect::<Result<Vec<_>>>()?;
         let mut last = self.last_of_each_key(&keys);
         let bytes = |place: RowRef| keys[place.batch as usize].row(place.row as usize).data();
-        let in_order = |a: &Last, b: &Last| {
-            a.prefix.cmp(&b.prefix).then_with(|| bytes(a.place).cmp(bytes(b.place)))
-        };
+        let in_order = |a: &Last, b: &Last| a.prefix.cmp(&b.prefix).then_with(|| bytes(a.place).cmp(bytes(b.place)));
         // A snapshot comes sorted, and was walked from its end.
         last.reverse();
         if !last.is_sorted_by(|a, b| in_order(a, b).is_le()) {
@@ -149,7 +147,10 @@ impl KeyReducer {
                 };
                 if let Entry::Vacant(vacant) = self.seen.entry(hasher.hash_one(bytes), same, rehash) {
                     vacant.insert(last.len() as u32);
-                    last.push(Last { prefix: prefix_of(bytes), place: RowRef { batch: batch as u32, row: row as u32 } });
+                    last.push(Last {
+                        prefix: prefix_of(bytes),
+                        place: RowRef { batch: batch as u32, row: row as u32 },
+                    });
                 }
             }
         }

@@ -80,8 +80,7 @@ impl Sink for JdbcSink {
             Failure::Own(error) => error,
             other => Error::retry(format!("table '{}' cannot be opened", self.declared)).because(format!("{other:?}")),
         })?;
-        let reducer =
-            if self.schema.primary_key.is_empty() { None } else { Some(KeyReducer::new(&self.schema)?) };
+        let reducer = if self.schema.primary_key.is_empty() { None } else { Some(KeyReducer::new(&self.schema)?) };
         let (sender, messages) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES / PERMIT_BYTES));
         let outcome = Outcome::default();
@@ -91,6 +90,7 @@ impl Sink for JdbcSink {
             outcome: outcome.clone(),
             endpoint,
             session: Some(session),
+            former: Vec::new(),
             plan,
             strategy,
             statements,
@@ -127,8 +127,7 @@ impl SinkWriter for JdbcWriter {
             .sum();
         let share = bytes.div_ceil(PERMIT_BYTES).clamp(1, WAITING_BYTES / PERMIT_BYTES);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
-        let permit =
-            Arc::clone(&self.room).acquire_many_owned(share).await.map_err(|_| self.outcome.error())?;
+        let permit = Arc::clone(&self.room).acquire_many_owned(share).await.map_err(|_| self.outcome.error())?;
         self.sender.send(Message::Batch(batch, permit)).map_err(|_| self.outcome.error())
     }
 

@@ -90,8 +90,20 @@ fn strip_subprotocol(rest: &str) -> Result<&str, String> {
     }
     let product = rest.split(':').next().unwrap_or_default();
     const KNOWN: [&str; 14] = [
-        "mysql", "mariadb", "oracle", "sqlserver", "db2", "derby", "crate", "trino", "oceanbase", "clickhouse", "h2",
-        "sqlite", "dm", "hive2",
+        "mysql",
+        "mariadb",
+        "oracle",
+        "sqlserver",
+        "db2",
+        "derby",
+        "crate",
+        "trino",
+        "oceanbase",
+        "clickhouse",
+        "h2",
+        "sqlite",
+        "dm",
+        "hive2",
     ];
     if KNOWN.contains(&product) {
         return Err(format!(
@@ -161,7 +173,9 @@ fn percent_decode(text: &str) -> Result<String, String> {
             b'%' => {
                 let code = rest.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
                 let byte = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-                bytes.push(byte.ok_or("a '%' in the URL must be followed by two hexadecimal digits; write %25 for '%'")?);
+                bytes.push(
+                    byte.ok_or("a '%' in the URL must be followed by two hexadecimal digits; write %25 for '%'")?,
+                );
                 rest = &rest[2..];
             }
             other => bytes.push(*other),
@@ -185,25 +199,89 @@ fn boolean(key: &str, value: &str) -> Result<bool, String> {
 
 /// Parameters that mean something here.
 const HANDLED: [&str; 18] = [
-    "user", "password", "ssl", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslfactory", "currentSchema",
-    "ApplicationName", "options", "connectTimeout", "loginTimeout", "socketTimeout", "targetServerType", "readOnly",
-    "PGHOST", "PGPORT",
+    "user",
+    "password",
+    "ssl",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslfactory",
+    "currentSchema",
+    "ApplicationName",
+    "options",
+    "connectTimeout",
+    "loginTimeout",
+    "socketTimeout",
+    "targetServerType",
+    "readOnly",
+    "PGHOST",
+    "PGPORT",
 ];
 
 /// Parameters of the driver that steer what only a Java driver does.
 const IGNORED: [&str; 61] = [
-    "adaptiveFetch", "adaptiveFetchMaximum", "adaptiveFetchMinimum", "allowEncodingChanges", "assumeMinServerVersion",
-    "authenticationPluginClassName", "autosave", "binaryTransfer", "binaryTransferDisable", "binaryTransferEnable",
-    "cancelSignalTimeout", "channelBinding", "characterEncoding", "cleanupSavepoints", "convertBooleanToNumeric",
-    "databaseMetadataCacheFields", "databaseMetadataCacheFieldsMiB", "defaultRowFetchSize", "disableColumnSanitiser",
-    "escapeSyntaxCallMode", "groupStartupParameters", "gssEncMode", "gssResponseTimeout", "gsslib", "hideUnprivilegedObjects",
-    "hostRecheckSeconds", "jaasApplicationName", "jaasLogin", "loadBalanceHosts", "localSocketAddress",
-    "logServerErrorDetail", "logUnclosedConnections", "loggerFile", "loggerLevel", "maxResultBuffer",
-    "maxSendBufferSize", "preferQueryMode", "preparedStatementCacheQueries", "preparedStatementCacheSizeMiB",
-    "prepareThreshold", "protocolVersion", "quoteReturningIdentifiers", "reWriteBatchedInserts", "readOnlyMode",
-    "receiveBufferSize", "replication", "sendBufferSize", "serverTimezone", "socketFactory", "socketFactoryArg",
-    "sslNegotiation", "sslResponseTimeout", "stringtype", "tcpKeepAlive", "tcpNoDelay", "unknownLength",
-    "useServerPrepStmts", "useSSL", "useUnicode", "xmlFactoryFactory", "zeroDateTimeBehavior",
+    "adaptiveFetch",
+    "adaptiveFetchMaximum",
+    "adaptiveFetchMinimum",
+    "allowEncodingChanges",
+    "assumeMinServerVersion",
+    "authenticationPluginClassName",
+    "autosave",
+    "binaryTransfer",
+    "binaryTransferDisable",
+    "binaryTransferEnable",
+    "cancelSignalTimeout",
+    "channelBinding",
+    "characterEncoding",
+    "cleanupSavepoints",
+    "convertBooleanToNumeric",
+    "databaseMetadataCacheFields",
+    "databaseMetadataCacheFieldsMiB",
+    "defaultRowFetchSize",
+    "disableColumnSanitiser",
+    "escapeSyntaxCallMode",
+    "groupStartupParameters",
+    "gssEncMode",
+    "gssResponseTimeout",
+    "gsslib",
+    "hideUnprivilegedObjects",
+    "hostRecheckSeconds",
+    "jaasApplicationName",
+    "jaasLogin",
+    "loadBalanceHosts",
+    "localSocketAddress",
+    "logServerErrorDetail",
+    "logUnclosedConnections",
+    "loggerFile",
+    "loggerLevel",
+    "maxResultBuffer",
+    "maxSendBufferSize",
+    "preferQueryMode",
+    "preparedStatementCacheQueries",
+    "preparedStatementCacheSizeMiB",
+    "prepareThreshold",
+    "protocolVersion",
+    "quoteReturningIdentifiers",
+    "reWriteBatchedInserts",
+    "readOnlyMode",
+    "receiveBufferSize",
+    "replication",
+    "sendBufferSize",
+    "serverTimezone",
+    "socketFactory",
+    "socketFactoryArg",
+    "sslNegotiation",
+    "sslResponseTimeout",
+    "stringtype",
+    "tcpKeepAlive",
+    "tcpNoDelay",
+    "unknownLength",
+    "useServerPrepStmts",
+    "useSSL",
+    "useUnicode",
+    "xmlFactoryFactory",
+    "zeroDateTimeBehavior",
 ];
 
 impl JdbcUrl {
@@ -229,7 +307,9 @@ impl JdbcUrl {
                 return Err("URL parameter 'readOnly=true' does not allow writing: remove it".to_owned());
             }
             "readOnly" => {}
-            "PGHOST" | "PGPORT" => return Err(format!("URL parameter '{key}' is not supported: write the host and port into the URL")),
+            "PGHOST" | "PGPORT" => {
+                return Err(format!("URL parameter '{key}' is not supported: write the host and port into the URL"));
+            }
             known if IGNORED.contains(&known) => self.ignored.push(key.to_owned()),
             unknown => return Err(unknown_parameter(unknown)),
         }
@@ -268,7 +348,10 @@ mod tests {
     fn reads_hosts_ports_and_database() {
         let hosts = |text: &str| parse(text).hosts;
         assert_eq!(hosts("jdbc:postgresql://a:1,b/db"), [("a".into(), 1), ("b".into(), 5432)]);
-        assert_eq!(hosts("jdbc:postgresql://[::1]:5433,[fe80::2]/db"), [("::1".into(), 5433), ("fe80::2".into(), 5432)]);
+        assert_eq!(
+            hosts("jdbc:postgresql://[::1]:5433,[fe80::2]/db"),
+            [("::1".into(), 5433), ("fe80::2".into(), 5432)]
+        );
         assert_eq!(hosts("jdbc:postgresql:db"), [("localhost".into(), 5432)]);
         assert_eq!(parse("jdbc:postgresql:db").database.as_deref(), Some("db"));
         assert_eq!(parse("jdbc:postgresql://h/my%20db").database.as_deref(), Some("my db"));
@@ -304,7 +387,10 @@ mod tests {
             "writing to 'jdbc:mysql:' is not supported yet; PostgreSQL, Greenplum and Cloudberry are: jdbc:postgresql://host:5432/database"
         );
         assert_eq!(error("jdbc:postgres://h/db"), "did you mean 'jdbc:postgresql:'?");
-        assert_eq!(error("jdbc:postgresql://h/db?sslmod=off"), "unknown URL parameter 'sslmod', did you mean 'sslmode'?");
+        assert_eq!(
+            error("jdbc:postgresql://h/db?sslmod=off"),
+            "unknown URL parameter 'sslmod', did you mean 'sslmode'?"
+        );
         assert!(error("jdbc:postgresql://h/db?sslmode=on").contains("verify-full"));
         assert!(error("jdbc:postgresql://h:x/db").contains("'x' is not a port"));
         assert!(error("jdbc:postgresql://u:p@h/db").contains("'username'"));

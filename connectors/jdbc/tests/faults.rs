@@ -79,6 +79,96 @@ async fn rows_without_a_key_are_written_once_though_connections_are_killed() {
     warehouse.drop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_away_for_a_while() {
+    let warehouse = Warehouse::new(TABLE).await;
+    let relay = Relay::new().await;
+    let url = format!("jdbc:postgresql://127.0.0.1:{}/warehouse?sslmode=disable", relay.port);
+    let mut writer = warehouse.open("t", id_and_value(), &[("url", &url)]).await.unwrap();
+    writer.write(changes("+I 1 a")).await.unwrap();
+    writer.flush().await.unwrap();
+    relay.set_up(false).await;
+    writer.write(changes("+I 2 a / -D 1 a")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(warehouse.rows("SELECT * FROM t").await, "1 a");
+    relay.set_up(true).await;
+    writer.flush().await.unwrap();
+    assert_eq!(warehouse.rows("SELECT * FROM t").await, "2 a");
+    warehouse.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_stays_away_restarts_the_job() {
+    let warehouse = Warehouse::new(TABLE).await;
+    let relay = Relay::new().await;
+    let url = format!("jdbc:postgresql://127.0.0.1:{}/warehouse?sslmode=disable", relay.port);
+    let options = [("url", url.as_str()), ("connection.max-retry-timeout", "1s")];
+    let mut writer = warehouse.open("t", id_and_value(), &options).await.unwrap();
+    relay.set_up(false).await;
+    writer.write(changes("+I 2 a")).await.unwrap();
+    let error = writer.flush().await.unwrap_err();
+    assert_eq!(error.reaction(), Reaction::Retry);
+    assert!(error.what().contains("was lost and did not come back within"), "{error}");
+    warehouse.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_is_left() {
+    let warehouse = Warehouse::new(TABLE).await;
+    let name = &warehouse.schema;
+    let url =
+        format!("jdbc:postgresql://127.0.0.1:{}/warehouse?socketTimeout=1&ApplicationName={name}", support::port());
+    let mut writer = warehouse.open("t", id_and_value(), &[("url", &url)]).await.unwrap();
+    let other = connect().await;
+    other.batch_execute(&format!("BEGIN; LOCK TABLE {}.t", warehouse.schema)).await.unwrap();
+    writer.write(changes("+I 1 a")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    // What it was sent before must not be written later, over newer rows.
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
+    let connections: i64 = warehouse.client.query_one(sql, &[name]).await.unwrap().get(0);
+    assert!(connections <= 1, "{connections} connections");
+    other.batch_execute("COMMIT").await.unwrap();
+    writer.flush().await.unwrap();
+    assert_eq!(warehouse.rows("SELECT * FROM t").await, "1 a");
+    assert!(warehouse.metric("flush_retries") > 0);
+    warehouse.drop().await;
+}
+
+/// Stands between the sink and the server, and can be away.
+struct Relay {
+    port: u16,
+    up: tokio::sync::watch::Sender<bool>,
+}
+
+impl Relay {
+    async fn new() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (up, is_up) = tokio::sync::watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut is_up = is_up.clone();
+                if !*is_up.borrow() {
+                    continue;
+                }
+                tokio::spawn(async move {
+                    let mut far = tokio::net::TcpStream::connect(("127.0.0.1", support::port())).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = is_up.wait_for(|up| !up) => {}
+                    }
+                });
+            }
+        });
+        Self { port, up }
+    }
+
+    async fn set_up(&self, up: bool) {
+        self.up.send(up).unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
 async fn without_retries_a_lost_connection_restarts_the_job() {
     let warehouse = Warehouse::new(TABLE).await;
@@ -121,8 +211,7 @@ async fn two_writers_of_the_same_keys() {
         }
         for round in 0..10 {
             for (number, writer) in writers.iter_mut().enumerate() {
-                let rows: Vec<String> =
-                    (0..1500).rev().map(|id| format!("+U {id} w{number}r{round}")).collect();
+                let rows: Vec<String> = (0..1500).rev().map(|id| format!("+U {id} w{number}r{round}")).collect();
                 writer.write(changes(&rows.join(" / "))).await.unwrap();
             }
         }
@@ -164,10 +253,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         ]
     };
     // Few keys in few rows, and many in so many that they are staged.
-    prop_oneof![
-        proptest::collection::vec(step(12), 1..60),
-        proptest::collection::vec(step(700), 800..2500),
-    ]
+    prop_oneof![proptest::collection::vec(step(12), 1..60), proptest::collection::vec(step(700), 800..2500),]
 }
 
 async fn play(writer: &mut Box<dyn SinkWriter>, steps: &[Step]) -> BTreeMap<i32, String> {
@@ -190,7 +276,9 @@ async fn play(writer: &mut Box<dyn SinkWriter>, steps: &[Step]) -> BTreeMap<i32,
                 }
             }
             Step::Move { from, to } => {
-                if !table.contains_key(to) && let Some(v) = table.remove(from) {
+                if !table.contains_key(to)
+                    && let Some(v) = table.remove(from)
+                {
                     rows.extend([format!("-U {from} {v}"), format!("+U {to} {v}")]);
                     table.insert(*to, v);
                 }

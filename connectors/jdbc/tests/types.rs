@@ -47,15 +47,37 @@ fn columns() -> Vec<(Column, ArrayRef)> {
         column("padded", SqlType::Char(4), text([Some("ab"), Some("abcd"), None])),
         column("json", SqlType::STRING, text([Some("{\"a\": 1}"), Some("null"), None])),
         column("jsonb", SqlType::STRING, text([Some("{\"a\":   [1]}"), Some("\"x\""), None])),
-        column("uuid", SqlType::STRING, text([Some("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"), Some("a0eebc999c0b4ef8bb6d6bb9bd380a12"), None])),
+        column(
+            "uuid",
+            SqlType::STRING,
+            text([Some("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"), Some("a0eebc999c0b4ef8bb6d6bb9bd380a12"), None]),
+        ),
         column("mood", SqlType::STRING, text([Some("happy"), Some("sad"), None])),
         column("short", SqlType::STRING, text([Some("abc"), Some("abcde"), None])),
         column("bytes", SqlType::BYTES, Arc::new(BinaryArray::from(vec![Some(&b"\0\xff"[..]), Some(b""), None]))),
         column("day", SqlType::Date, Arc::new(Date32Array::from(vec![Some(20_000), Some(-719_162), None]))),
         column("midnight", SqlType::Date, Arc::new(Date32Array::from(vec![Some(0), Some(10_957), None]))),
-        column("time", SqlType::Time(6), Arc::new(Time64MicrosecondArray::from(vec![Some(1), Some(86_399_999_999), None]))),
-        column("at", SqlType::Timestamp(6), Arc::new(TimestampMicrosecondArray::from(vec![Some(1_700_000_000_123_456), Some(-62_135_596_800_000_000), None]))),
-        column("instant", SqlType::TimestampLtz(3), Arc::new(TimestampMicrosecondArray::from(vec![Some(1_700_000_000_123_000), Some(0), None]).with_timezone("UTC"))),
+        column(
+            "time",
+            SqlType::Time(6),
+            Arc::new(Time64MicrosecondArray::from(vec![Some(1), Some(86_399_999_999), None])),
+        ),
+        column(
+            "at",
+            SqlType::Timestamp(6),
+            Arc::new(TimestampMicrosecondArray::from(vec![
+                Some(1_700_000_000_123_456),
+                Some(-62_135_596_800_000_000),
+                None,
+            ])),
+        ),
+        column(
+            "instant",
+            SqlType::TimestampLtz(3),
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![Some(1_700_000_000_123_000), Some(0), None]).with_timezone("UTC"),
+            ),
+        ),
     ]
 }
 
@@ -126,11 +148,8 @@ async fn arrays() {
         Column::new("ids", array(SqlType::STRING)),
     ];
     let schema = TableSchema::new(columns).with_primary_key(vec![0]);
-    let ints: ListArray = ListArray::from_iter_primitive::<Int32Type, _, _>([
-        Some(vec![Some(1), None, Some(-3)]),
-        Some(vec![]),
-        None,
-    ]);
+    let ints: ListArray =
+        ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None, Some(-3)]), Some(vec![]), None]);
     let texts = |rows: &[Option<Vec<Option<&str>>>]| {
         let mut builder = ListBuilder::new(StringBuilder::new());
         for row in rows {
@@ -175,7 +194,12 @@ async fn refused(ddl: &str, batch: ChangelogBatch) -> String {
 async fn a_text_that_is_too_long() {
     let ddl = "CREATE TABLE t (id int PRIMARY KEY, name varchar(5))";
     let text = refused(ddl, from_pretty("id INT, name STRING", "+I 1 short / +I 17 'far too long'")).await;
-    assert!(text.starts_with("table 't' refused a row (id = 17) into column 'name': value too long for type character varying(5)"), "{text}");
+    assert!(
+        text.starts_with(
+            "table 't' refused a row (id = 17) into column 'name': value too long for type character varying(5)"
+        ),
+        "{text}"
+    );
     assert!(text.contains("ALTER TABLE t ALTER COLUMN name TYPE text"), "{text}");
     assert!(text.contains("[SQLSTATE 22001]"), "{text}");
 }
@@ -184,7 +208,10 @@ async fn a_text_that_is_too_long() {
 async fn numbers_that_are_too_large() {
     let ddl = "CREATE TABLE t (id int PRIMARY KEY, n int)";
     let text = refused(ddl, from_pretty("id INT, n BIGINT", "+I 1 5 / +I 2 3000000000")).await;
-    assert!(text.starts_with("table 't': column 'n' holds a number that does not fit into integer (row id = 2)"), "{text}");
+    assert!(
+        text.starts_with("table 't': column 'n' holds a number that does not fit into integer (row id = 2)"),
+        "{text}"
+    );
     let ddl = "CREATE TABLE t (id int PRIMARY KEY, n numeric(3,1))";
     let text = refused(ddl, from_pretty("id INT, n DECIMAL(5,1)", "+I 1 5.5 / +I 2 1000.5")).await;
     assert!(text.starts_with("table 't' refused a row (id = 2) into column 'n': numeric field overflow"), "{text}");
@@ -194,11 +221,20 @@ async fn numbers_that_are_too_large() {
 async fn texts_that_the_server_cannot_store_or_read() {
     let nul = from_pretty("id INT, v STRING", "+I 1 x / +I 2 a\0b");
     let text = refused("CREATE TABLE t (id int PRIMARY KEY, v text)", nul).await;
-    assert!(text.starts_with("table 't': column 'v' holds a text with the character U+0000, which PostgreSQL cannot store (row id = 2)"), "{text}");
-    let text = refused("CREATE TABLE t (id int PRIMARY KEY, v uuid)", from_pretty("id INT, v STRING", "+I 1 nonsense")).await;
+    assert!(
+        text.starts_with(
+            "table 't': column 'v' holds a text with the character U+0000, which PostgreSQL cannot store (row id = 2)"
+        ),
+        "{text}"
+    );
+    let text =
+        refused("CREATE TABLE t (id int PRIMARY KEY, v uuid)", from_pretty("id INT, v STRING", "+I 1 nonsense")).await;
     assert!(text.contains("invalid input syntax for type uuid: \"nonsense\""), "{text}");
     let text = refused("CREATE TABLE t (id int PRIMARY KEY, v jsonb)", from_pretty("id INT, v STRING", "+I 3 {")).await;
-    assert!(text.starts_with("table 't' refused a row (id = 3) into column 'v': invalid input syntax for type json"), "{text}");
+    assert!(
+        text.starts_with("table 't' refused a row (id = 3) into column 'v': invalid input syntax for type json"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

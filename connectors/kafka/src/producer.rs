@@ -26,12 +26,22 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 pub(crate) struct Deliveries {
     has_failed: AtomicBool,
     failure: Mutex<Option<DeliveryFailure>>,
-    last_words: Mutex<Option<(Option<RDKafkaErrorCode>, String)>>,
+    last_words: Mutex<LastWords>,
+}
+
+/// The last global error of the client.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LastWords {
+    pub(crate) code: Option<RDKafkaErrorCode>,
+    /// In the client's own words; empty if it has not said anything.
+    pub(crate) reason: String,
+    /// Whether it has given up on all brokers at once.
+    pub(crate) all_brokers_down: bool,
 }
 
 impl Deliveries {
-    /// The last global error of the client.
-    pub(crate) fn last_words(&self) -> Option<(Option<RDKafkaErrorCode>, String)> {
+    /// What the client last said about its brokers.
+    pub(crate) fn last_words(&self) -> LastWords {
         self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -44,10 +54,12 @@ impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
         tracing::warn!(target: "kafka", "{reason}");
-        // "All brokers are down" says less than why the last of them is.
         let mut last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        if code != Some(RDKafkaErrorCode::AllBrokersDown) || last_words.is_none() {
-            *last_words = Some((code, reason.to_owned()));
+        let all_brokers_down = code == Some(RDKafkaErrorCode::AllBrokersDown);
+        last_words.all_brokers_down |= all_brokers_down;
+        // "All brokers are down" says less than why the last of them is.
+        if !all_brokers_down || last_words.reason.is_empty() {
+            (last_words.code, last_words.reason) = (code, reason.to_owned());
         }
     }
 }
@@ -66,7 +78,7 @@ impl ProducerContext for Deliveries {
         }
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         if failure.is_none() {
-            let last_words = self.last_words().map(|(_, words)| words);
+            let last_words = Some(self.last_words().reason);
             *failure = Some(DeliveryFailure { code, key: message.key().map(shown_key), last_words });
             self.has_failed.store(true, Ordering::Release);
         }

@@ -214,8 +214,10 @@ fn validate(name: &str, target: &str, value: &str) -> Result<(), Refusal> {
         };
         return Err(Refusal { key, what: format!("unknown Kafka property '{name}'"), hint });
     }
-    let shown = Secret::mask_option(target, value);
-    let hint = if Secret::is_secret_key(target) { "it is not accepted by the Kafka client".to_owned() } else { reason };
+    // A private key in PEM does not look like a secret by its name.
+    let is_secret = Secret::is_secret_key(target) || target.ends_with(".pem");
+    let shown = if is_secret { Secret::MASK.to_owned() } else { Secret::mask_url(value) };
+    let hint = if is_secret { "it is not accepted by the Kafka client".to_owned() } else { reason };
     Err(Refusal { what: format!("invalid value '{shown}' for Kafka property '{name}'"), key, hint })
 }
 

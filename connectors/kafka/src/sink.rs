@@ -72,7 +72,7 @@ impl Sink for KafkaSink {
                 WriteMode::Keyed { .. } => TopicKind::Keyed,
                 WriteMode::Log { .. } => TopicKind::Log,
             };
-            topic::ensure(&self.settings, &self.topic, kind).await?;
+            topic::ensure(&producer, &self.settings, kind).await?;
         }
         let partition = match self.mode {
             WriteMode::Log { one_partition: true } => {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sluice_model::{Error, Result};
 
 use crate::errors::client_error;
-use crate::producer::Producer;
+use crate::producer::{LastWords, Producer};
 use crate::settings::Settings;
 
 /// How long to wait for a broker.
@@ -45,79 +45,95 @@ fn wait_for_broker(producer: &Producer, servers: &str) -> Result<()> {
         }
         producer.poll()?;
         let words = producer.client().context().last_words();
-        let code = words.as_ref().and_then(|(code, _)| *code);
-        let is_final = matches!(
-            code,
-            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL)
-        );
         let waited = started.elapsed();
-        if is_final || waited > CONNECT_TIMEOUT || (words.is_some() && waited > REFUSED_TIMEOUT) {
-            return Err(unreachable_error(servers, code, words.map(|(_, words)| words)));
+        let has_given_up = words.all_brokers_down && waited > REFUSED_TIMEOUT;
+        if is_refusal(words.code) || has_given_up || waited > CONNECT_TIMEOUT {
+            return Err(unreachable_error(servers, words));
         }
     }
 }
 
-fn unreachable_error(servers: &str, code: Option<RDKafkaErrorCode>, words: Option<String>) -> Error {
-    let why = words.unwrap_or_else(|| format!("no broker answered within {} s", CONNECT_TIMEOUT.as_secs()));
-    match code {
-        Some(code @ (RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL)) => {
-            client_error(format!("the Kafka brokers at {servers} refuse the connection"), &KafkaError::Global(code)).because(why)
-        }
-        _ => Error::retry(format!("no Kafka broker can be reached at {servers}")).because(why).with_hint(
-            "check 'properties.bootstrap.servers', that the brokers are up, and that the addresses they advertise can be reached from here",
-        ),
+/// Whether a broker has answered, and said no.
+fn is_refusal(code: Option<RDKafkaErrorCode>) -> bool {
+    use RDKafkaErrorCode::{Authentication, SSL, SaslAuthenticationFailed};
+    matches!(code, Some(Authentication | SaslAuthenticationFailed | SSL))
+}
+
+fn unreachable_error(servers: &str, words: LastWords) -> Error {
+    let why = match words.reason.as_str() {
+        "" => format!("no broker answered within {} s", CONNECT_TIMEOUT.as_secs()),
+        reason => reason.to_owned(),
+    };
+    if let Some(code) = words.code.filter(|code| is_refusal(Some(*code))) {
+        let what = format!("the Kafka brokers at {servers} refuse the connection");
+        return client_error(what, &KafkaError::Global(code)).because(why);
     }
+    Error::retry(format!("no Kafka broker can be reached at {servers}")).because(why).with_hint(
+        "check 'properties.bootstrap.servers', that the brokers are up, and that the addresses they advertise can be reached from here",
+    )
 }
 
 /// Creates the topic if it does not exist, with the brokers' numbers of partitions and replicas.
 ///
 /// # Errors
 /// It does not exist and cannot be created.
-pub(crate) async fn ensure(settings: &Settings, topic: &str, kind: TopicKind) -> Result<()> {
+pub(crate) async fn ensure(producer: &Arc<Producer>, settings: &Settings, kind: TopicKind) -> Result<()> {
+    let topic = producer.topic();
     let admin: AdminClient<DefaultClientContext> = admin_settings(settings)
         .to_client_config()
         .create()
         .map_err(|error| client_error(format!("the Kafka client for topic '{topic}' cannot be made"), &error))?;
     let options = AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT)).operation_timeout(Some(ADMIN_TIMEOUT));
-    let asked = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await;
-    let described = asked
-        .map_err(|error| client_error(format!("Kafka topic '{topic}' cannot be looked up"), &error))?
-        .into_iter()
-        .next();
-    match described {
-        Some(Ok(found)) => {
-            let policy = found.get("cleanup.policy").and_then(|entry| entry.value.as_deref()).unwrap_or_default();
-            if kind == TopicKind::Keyed && !policy.is_empty() && !policy.contains("compact") {
-                tracing::warn!(
-                    "Kafka topic '{topic}' has cleanup.policy={policy}: the newest message of a key is deleted with age; \
-                     set cleanup.policy=compact to keep it"
-                );
-            }
+    let described = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await;
+    let described =
+        described.map_err(|error| client_error(format!("Kafka topic '{topic}' cannot be looked up"), &error))?;
+    // The client reports a topic that does not exist, or must not be seen, as one without settings.
+    match described.iter().flatten().find(|found| !found.entries.is_empty()) {
+        Some(found) => {
+            warn_unless_compacted(topic, kind, found);
             Ok(())
         }
-        Some(Err(RDKafkaErrorCode::UnknownTopicOrPartition)) => create(&admin, &options, topic, kind).await,
-        // Without the right to describe it, writing will tell.
-        Some(Err(_)) | None => Ok(()),
+        None => create(&admin, &options, producer, kind).await,
+    }
+}
+
+fn warn_unless_compacted(topic: &str, kind: TopicKind, found: &ConfigResource) {
+    let policy = found.get("cleanup.policy").and_then(|entry| entry.value.as_deref()).unwrap_or("compact");
+    if kind == TopicKind::Keyed && !policy.contains("compact") {
+        tracing::warn!(
+            "Kafka topic '{topic}' has cleanup.policy={policy}: the newest message of a key is deleted with age; \
+             set cleanup.policy=compact to keep it"
+        );
     }
 }
 
 async fn create(
     admin: &AdminClient<DefaultClientContext>,
     options: &AdminOptions,
-    topic: &str,
+    producer: &Arc<Producer>,
     kind: TopicKind,
 ) -> Result<()> {
+    let topic = producer.topic();
     let mut wanted = NewTopic::new(topic, -1, TopicReplication::Fixed(-1));
     if kind == TopicKind::Keyed {
         wanted = wanted.set("cleanup.policy", "compact");
     }
     let what = || format!("Kafka topic '{topic}' does not exist and cannot be created");
     let created = admin.create_topics([&wanted], options).await.map_err(|error| client_error(what(), &error))?;
-    match created.into_iter().next() {
-        None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) => Err(client_error(what(), &KafkaError::AdminOp(code))
-            .with_hint("create the topic, or allow the user to create it")),
-    }
+    let Some(Err((_, code))) = created.into_iter().next() else {
+        return Ok(());
+    };
+    let is_there = match code {
+        RDKafkaErrorCode::TopicAlreadyExists => true,
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+            partition_count(Arc::clone(producer)).await.is_ok()
+        }
+        _ => false,
+    };
+    let refused = || {
+        client_error(what(), &KafkaError::AdminOp(code)).with_hint("create the topic, or allow the user to create it")
+    };
+    if is_there { Ok(()) } else { Err(refused()) }
 }
 
 /// The settings that say how to connect; the rest is about writing.

@@ -95,6 +95,8 @@ pub(crate) struct Feed {
     pub(crate) factor: (f64, f64),
     /// What an update becomes.
     pub(crate) update_mode: UpdateMode,
+    /// Decoded columns of which a change makes an update a deletion and an insertion.
+    row_key: Vec<usize>,
     decoded_schema: SchemaRef,
     output_schema: SchemaRef,
     metadata: Vec<Metadata>,
@@ -130,6 +132,14 @@ impl Feed {
             }
             None => None,
         };
+        // What tells rows apart in MySQL, for consumers, or between chunks.
+        let mut row_key = identity.clone();
+        let others = chunk_key.iter().map(|key| key.column).chain(wanted.schema.primary_key.iter().copied());
+        for column in others {
+            if !row_key.contains(&column) {
+                row_key.push(column);
+            }
+        }
         let update_mode = if identity.is_empty() || wanted.changelog.contains(RowKind::UpdateBefore) {
             UpdateMode::BeforeAndAfter
         } else {
@@ -154,6 +164,7 @@ impl Feed {
             chunk_rows: wanted.options.chunk_size,
             factor: (wanted.options.factor_upper, wanted.options.factor_lower),
             update_mode,
+            row_key,
             decoded_schema,
             output_schema: wanted.output_schema(),
             metadata,
@@ -168,12 +179,7 @@ impl Feed {
     /// # Errors
     /// A bug: the columns were checked before.
     pub(crate) fn builder(&self) -> Result<RowBatchBuilder> {
-        // An update that moves a row to another chunk or another key becomes a deletion and an insertion.
-        let mut key = self.identity.clone();
-        key.extend(
-            self.chunk_key.iter().map(|chunk_key| chunk_key.column).filter(|column| !self.identity.contains(column)),
-        );
-        RowBatchBuilder::new(&self.columns, &key).map_err(decode_error)
+        RowBatchBuilder::new(&self.columns, &self.row_key).map_err(decode_error)
     }
 
     /// The decoded rows of a builder; leaves it empty. `times` are the milliseconds of each row's event, for tables

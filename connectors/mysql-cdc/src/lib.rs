@@ -27,6 +27,7 @@
 mod chunk;
 mod feed;
 mod log;
+mod losses;
 mod merge;
 mod options;
 mod position;

@@ -16,7 +16,9 @@ pub(crate) fn explain(fault: Fault, column: &TargetColumn) -> DecodeError {
             .with_hint("declare the column without NOT NULL"),
         Fault::Range => value(format!("a {source} value does not fit into {target}")).with_hint("declare a wider type"),
         Fault::ZeroDate => value(format!("a {source} value is a zero or partial date, and the column is NOT NULL"))
-            .with_hint("declare the column without NOT NULL (such dates become NULL), or as STRING (they stay as they are)"),
+            .with_hint(
+                "declare the column without NOT NULL (such dates become NULL), or as STRING (they stay as they are)",
+            ),
         Fault::NotTimeOfDay => value(format!("a {source} value is not between 00:00:00 and 24:00:00"))
             .with_hint("TIME in MySQL is an interval of up to ±838 hours; declare the column as STRING"),
         Fault::Label => DecodeError::schema(format!("a {source} value has no label in the declared list"))

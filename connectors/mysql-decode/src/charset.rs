@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn collations_of_both_flavours_lead_to_their_charset() {
-        for (id, name) in [(8, "latin1"), (28, "gbk"), (33, "utf8mb3"), (45, "utf8mb4"), (63, "binary"), (255, "utf8mb4")]
+        for (id, name) in
+            [(8, "latin1"), (28, "gbk"), (33, "utf8mb3"), (45, "utf8mb4"), (63, "binary"), (255, "utf8mb4")]
         {
             assert_eq!(Charset::from_collation(id).name(), name, "collation {id}");
         }

@@ -11,9 +11,8 @@ impl MySqlColumn {
     /// `/* mariadb-5.3 */`, are understood.
     pub fn parse(name: impl Into<String>, column_type: &str, charset: Option<&str>) -> Result<Self> {
         let name = name.into();
-        let unknown = || {
-            DecodeError::unsupported(format!("column type `{column_type}` is not known")).in_column(name.clone())
-        };
+        let unknown =
+            || DecodeError::unsupported(format!("column type `{column_type}` is not known")).in_column(name.clone());
         let (word, arguments, attributes) = split(column_type).ok_or_else(unknown)?;
         let kind = kind_of(&word).ok_or_else(unknown)?;
         let mut column = MySqlColumn::new(name.clone(), kind);

@@ -106,6 +106,19 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    /// Five bytes, big-endian. Read as eight where there are eight, which is one load.
+    #[inline]
+    pub(crate) fn u40_be(&mut self) -> Read<u64> {
+        let wide = self.rest.first_chunk::<8>().map(|chunk| u64::from_be_bytes(*chunk) >> 24);
+        match wide {
+            Some(value) => {
+                self.skip(5)?;
+                Ok(value)
+            }
+            None => self.uint_be(5),
+        }
+    }
+
     /// A little-endian integer of `width` bytes, at most 8.
     #[inline]
     pub(crate) fn uint_le(&mut self, width: usize) -> Read<u64> {

@@ -41,22 +41,22 @@
 //! # Ok::<(), sluice_mysql_decode::DecodeError>(())
 //! ```
 
-pub mod event;
-pub mod gtid;
-mod rows;
-mod resultset;
 mod batch;
-mod value;
-mod targets;
 mod cell_error;
+mod charset;
 mod column;
 mod column_type;
-mod charset;
 mod cursor;
-mod varlen;
 mod error;
+pub mod event;
+pub mod gtid;
+mod resultset;
+mod rows;
 #[doc(hidden)]
 pub mod synthetic;
+mod targets;
+mod value;
+mod varlen;
 
 pub use batch::{RowBatchBuilder, UpdateMode};
 pub use charset::Charset;

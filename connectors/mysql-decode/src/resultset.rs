@@ -131,10 +131,10 @@ fn datetime(cursor: &mut Cursor<'_>) -> Decoded<DateTime> {
     }
     let mut datetime = DateTime::default();
     if len >= 4 {
-        datetime.date = Date { year: cursor.u16_le()?, month: cursor.u8()?, day: cursor.u8()? };
+        datetime.date = Date { year: cursor.u16_le()?.into(), month: cursor.u8()?.into(), day: cursor.u8()?.into() };
     }
     if len >= 7 {
-        let [hour, minute, second] = cursor.array()?;
+        let [hour, minute, second] = cursor.array()?.map(|byte: u8| u32::from(byte));
         let micros = if len == 11 { cursor.u32_le()? } else { 0 };
         datetime.clock = Clock::new(hour, minute, second, micros)?;
     }
@@ -152,8 +152,8 @@ fn time(cursor: &mut Cursor<'_>) -> Decoded<Span> {
     }
     let negative = cursor.u8()? != 0;
     let days = cursor.u32_le()?;
-    let [hour, minutes, seconds] = cursor.array()?;
+    let [hour, minutes, seconds] = cursor.array()?.map(|byte: u8| u32::from(byte));
     let micros = if len == 12 { cursor.u32_le()? } else { 0 };
-    let hours = days.checked_mul(24).and_then(|hours| hours.checked_add(hour.into())).ok_or(Fault::Malformed)?;
+    let hours = days.checked_mul(24).and_then(|hours| hours.checked_add(hour)).ok_or(Fault::Malformed)?;
     Span::new(negative, hours, minutes, seconds, micros)
 }

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn every_width_reads_back() {
-        for (value, width) in [(0, 1), (127, 1), (128, 2), (1 << 14, 3), ((1 << 56) - 1, 8), (1 << 56, 9), (u64::MAX, 9)]
+        for (value, width) in
+            [(0, 1), (127, 1), (128, 2), (1 << 14, 3), ((1 << 56) - 1, 8), (1 << 56, 9), (u64::MAX, 9)]
         {
             let mut bytes = Vec::new();
             write_uint(&mut bytes, value);

@@ -50,6 +50,7 @@ const JOBS: [Job; 2] = [
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
+    sluice_demo::choose_tls();
     match run().await {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
@@ -198,7 +199,8 @@ async fn watch(started: Instant) -> Result<()> {
             let detail: serde_json::Value =
                 reqwest::get(format!("http://127.0.0.1:8081/jobs/{id}")).await?.error_for_status()?.json().await?;
             let vertices = detail["vertices"].as_array().cloned().unwrap_or_default();
-            let rows: u64 = vertices.iter().filter_map(|vertex| vertex["metrics"]["read-records"].as_u64()).sum();
+            let sinks = vertices.iter().filter(|vertex| vertex["name"].as_str().is_some_and(|name| name.starts_with("Sink")));
+            let rows: u64 = sinks.filter_map(|vertex| vertex["metrics"]["read-records"].as_u64()).sum();
             states.push(format!(
                 "{} {} ({rows} rows into its sinks)",
                 job["name"].as_str().unwrap_or_default(),

@@ -13,10 +13,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow_array::builder::{PrimitiveBuilder, StringBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_array::ArrayRef;
 use arrow_schema::{DataType, FieldRef, TimeUnit};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::{
@@ -25,8 +22,10 @@ use datafusion_expr::{
 use sluice_model::{Error, SqlType};
 
 use crate::SessionInfo;
-use crate::error::{bug, external, fix};
+use crate::error::{bug, external};
 use crate::types::field_of;
+
+pub(crate) use crate::call::{Call, Cells, decimals};
 
 /// What a parameter takes, and as which Arrow type the kernel sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -380,14 +379,8 @@ impl ScalarUDFImpl for Function {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let once = constant && self.definition.stability != Stability::PerRow;
-        let call = Call {
-            args: &args.args,
-            fields: &args.arg_fields,
-            rows: if once { 1 } else { args.number_rows },
-            return_type: args.return_field.data_type(),
-            returns: SqlType::of_field(&args.return_field),
-            session: &self.session,
-        };
+        let rows = if once { 1 } else { args.number_rows };
+        let call = Call::new(&args, rows, &self.session);
         let result = (self.definition.kernel)(&call)?;
         if once { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)) } else { Ok(result.into()) }
     }
@@ -401,208 +394,4 @@ pub(crate) fn refuse(name: &str, given: &[DataType]) -> datafusion_common::DataF
         Error::fix(format!("cannot apply {name} to ({})", types.join(", ")))
             .with_hint("check the number and the types of its arguments; CAST converts them"),
     )
-}
-
-/// One evaluation of a function on a batch.
-#[derive(Debug)]
-pub(crate) struct Call<'a> {
-    args: &'a [ColumnarValue],
-    fields: &'a [FieldRef],
-    /// Rows of the result.
-    pub(crate) rows: usize,
-    /// Arrow type of the result.
-    pub(crate) return_type: &'a DataType,
-    /// SQL type of the result.
-    pub(crate) returns: SqlType,
-    /// The session.
-    pub(crate) session: &'a SessionInfo,
-}
-
-impl Call<'_> {
-    /// Number of arguments.
-    pub(crate) fn len(&self) -> usize {
-        self.args.len()
-    }
-
-    pub(crate) fn sql_type(&self, index: usize) -> SqlType {
-        self.fields.get(index).map_or(SqlType::Null, |field| SqlType::of_field(field))
-    }
-
-    pub(crate) fn field(&self, index: usize) -> Result<&FieldRef> {
-        self.fields.get(index).ok_or_else(|| bug(format!("argument {index} is missing")))
-    }
-
-    fn argument(&self, index: usize) -> Result<&ColumnarValue> {
-        self.args.get(index).ok_or_else(|| bug(format!("argument {index} is missing")))
-    }
-
-    /// An argument as a column of `rows` values.
-    pub(crate) fn array(&self, index: usize) -> Result<ArrayRef> {
-        self.argument(index)?.to_array(self.rows)
-    }
-
-    /// An argument as it is: of one value with stride 0, or of all.
-    pub(crate) fn cells_of_any(&self, index: usize) -> Result<Cells<ArrayRef>> {
-        Ok(match self.argument(index)? {
-            ColumnarValue::Array(array) => Cells { array: Arc::clone(array), stride: 1 },
-            ColumnarValue::Scalar(value) => Cells { array: value.to_array()?, stride: 0 },
-        })
-    }
-
-    fn cells<A: Array + Clone + 'static>(&self, index: usize) -> Result<Cells<A>> {
-        let Cells { array, stride } = self.cells_of_any(index)?;
-        let typed = array.as_any().downcast_ref::<A>();
-        let array = typed.ok_or_else(|| bug(format!("argument {index} is a {}", array.data_type())))?.clone();
-        Ok(Cells { array, stride })
-    }
-
-    pub(crate) fn strings(&self, index: usize) -> Result<Cells<StringArray>> {
-        self.cells(index)
-    }
-
-    pub(crate) fn binaries(&self, index: usize) -> Result<Cells<BinaryArray>> {
-        self.cells(index)
-    }
-
-    pub(crate) fn booleans(&self, index: usize) -> Result<Cells<BooleanArray>> {
-        self.cells(index)
-    }
-
-    pub(crate) fn integers(&self, index: usize) -> Result<Cells<PrimitiveArray<Int64Type>>> {
-        self.cells(index)
-    }
-
-    pub(crate) fn doubles(&self, index: usize) -> Result<Cells<PrimitiveArray<Float64Type>>> {
-        self.cells(index)
-    }
-
-    pub(crate) fn primitives<T: ArrowPrimitiveType>(&self, index: usize) -> Result<Cells<PrimitiveArray<T>>> {
-        self.cells(index)
-    }
-
-    /// Type of the elements that the arguments have: that of the first array, or of the result's elements.
-    pub(crate) fn array_of_elements(&self) -> Result<DataType> {
-        let element = |sql_type: &SqlType| match sql_type {
-            SqlType::Array(element) => Some(element.to_arrow()),
-            _ => None,
-        };
-        let element = element(&self.returns).or_else(|| element(&self.sql_type(0)));
-        element.ok_or_else(|| bug("a function of arrays has none"))
-    }
-
-    /// An argument that must be a string literal, such as a unit.
-    pub(crate) fn constant_string(&self, index: usize, what: &str) -> Result<&str> {
-        match self.argument(index)? {
-            ColumnarValue::Scalar(value) => value.try_as_str().flatten(),
-            ColumnarValue::Array(_) => None,
-        }
-        .ok_or_else(|| fix(format!("{what} must be a string literal")))
-    }
-
-    /// An argument if it is a string literal.
-    pub(crate) fn literal(&self, index: usize) -> Option<&str> {
-        match self.args.get(index)? {
-            ColumnarValue::Scalar(value) => value.try_as_str().flatten(),
-            ColumnarValue::Array(_) => None,
-        }
-    }
-
-    /// Builds a string column; the closure writes one value and says `false` for `NULL`.
-    pub(crate) fn write_strings(
-        &self,
-        mut write: impl FnMut(usize, &mut String) -> Result<bool>,
-    ) -> Result<ArrayRef> {
-        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
-        let mut value = String::new();
-        for row in 0..self.rows {
-            value.clear();
-            builder.append_option(write(row, &mut value)?.then_some(value.as_str()));
-        }
-        Ok(Arc::new(builder.finish()))
-    }
-
-    /// Builds a string column from pieces of the arguments.
-    pub(crate) fn pick_strings<'s>(&self, pick: impl Fn(usize) -> Option<&'s str>) -> Result<ArrayRef> {
-        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
-        for row in 0..self.rows {
-            builder.append_option(pick(row));
-        }
-        Ok(Arc::new(builder.finish()))
-    }
-
-    /// Builds a column of numbers (dates, timestamps).
-    pub(crate) fn primitive<T: ArrowPrimitiveType>(
-        &self,
-        mut value: impl FnMut(usize) -> Result<Option<T::Native>>,
-    ) -> Result<ArrayRef> {
-        let mut builder = PrimitiveBuilder::<T>::with_capacity(self.rows).with_data_type(self.return_type.clone());
-        for row in 0..self.rows {
-            builder.append_option(value(row)?);
-        }
-        Ok(Arc::new(builder.finish()))
-    }
-
-    /// Builds a column of truth values.
-    pub(crate) fn truths(&self, value: impl FnMut(usize) -> Option<bool>) -> Result<ArrayRef> {
-        Ok(Arc::new((0..self.rows).map(value).collect::<BooleanArray>()))
-    }
-}
-
-/// The values of one argument: a column, or a constant that is the same in every row.
-#[derive(Debug)]
-pub(crate) struct Cells<A> {
-    array: A,
-    /// 1 for a column, 0 for a constant.
-    stride: usize,
-}
-
-impl<A: Array> Cells<A> {
-    /// Position in the array of a row's value; `None` if that is `NULL`.
-    #[inline]
-    pub(crate) fn position(&self, row: usize) -> Option<usize> {
-        let index = row * self.stride;
-        (!self.array.is_null(index)).then_some(index)
-    }
-
-    /// Position in the array of a row's value, which may be `NULL`.
-    pub(crate) fn row_index(&self, row: usize) -> usize {
-        row * self.stride
-    }
-
-    pub(crate) fn array(&self) -> &A {
-        &self.array
-    }
-}
-
-impl Cells<StringArray> {
-    #[inline]
-    pub(crate) fn get(&self, row: usize) -> Option<&str> {
-        self.position(row).map(|index| self.array.value(index))
-    }
-}
-
-impl Cells<BinaryArray> {
-    #[inline]
-    pub(crate) fn get(&self, row: usize) -> Option<&[u8]> {
-        self.position(row).map(|index| self.array.value(index))
-    }
-}
-
-impl Cells<BooleanArray> {
-    #[inline]
-    pub(crate) fn get(&self, row: usize) -> Option<bool> {
-        self.position(row).map(|index| self.array.value(index))
-    }
-}
-
-impl<T: ArrowPrimitiveType> Cells<PrimitiveArray<T>> {
-    #[inline]
-    pub(crate) fn get(&self, row: usize) -> Option<T::Native> {
-        self.position(row).map(|index| self.array.value(index))
-    }
-}
-
-/// A decimal column's values; an error for any other column is a bug of the caller.
-pub(crate) fn decimals(array: &ArrayRef) -> Result<&PrimitiveArray<arrow_array::types::Decimal128Type>> {
-    array.as_primitive_opt().ok_or_else(|| bug(format!("{} is not a decimal", array.data_type())))
 }

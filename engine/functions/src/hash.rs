@@ -14,8 +14,12 @@ use crate::text::write_hex;
 pub(crate) fn definitions() -> Vec<Definition> {
     use Kind::{Integer, String};
     vec![
-        Definition::new("md5", &[String], SqlType::Char(32), |call| digests(call, |text, out| write_hex(&md5(text), out))),
-        Definition::new("sha1", &[String], SqlType::Char(40), |call| digests(call, |text, out| write_hex(&sha1(text), out))),
+        Definition::new("md5", &[String], SqlType::Char(32), |call| {
+            digests(call, |text, out| write_hex(&md5(text), out))
+        }),
+        Definition::new("sha1", &[String], SqlType::Char(40), |call| {
+            digests(call, |text, out| write_hex(&sha1(text), out))
+        }),
         Definition::new("sha224", &[String], SqlType::Char(56), |call| digests(call, write_digest::<Sha224>)),
         Definition::new("sha256", &[String], SqlType::Char(64), |call| digests(call, write_digest::<Sha256>)),
         Definition::new("sha384", &[String], SqlType::Char(96), |call| digests(call, write_digest::<Sha384>)),

@@ -11,7 +11,7 @@
 //!
 //! let schema = DFSchema::try_from(Schema::new(vec![Field::new("s", DataType::Utf8, true)]))?;
 //! let bound = bind_expr(cast(col("s"), DataType::Int32) / lit(2), &schema, &SessionInfo::default())?;
-//! assert_eq!(bound.to_string(), "CAST(s AS INT) / Int32(2)");
+//! assert_eq!(bound.to_string(), "integer_divide(CAST AS INT(s), Int32(2))");
 //! # Ok::<(), datafusion_common::DataFusionError>(())
 //! ```
 //!
@@ -26,6 +26,7 @@
 
 mod arithmetic;
 mod bind;
+mod call;
 mod cast;
 mod collection;
 mod decimal;

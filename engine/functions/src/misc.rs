@@ -1,9 +1,7 @@
 //! Conditions and everything that belongs to no other family.
 
-use std::sync::Arc;
-
 use arrow_array::types::Int8Type;
-use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray, UInt32Array};
+use arrow_array::{ArrayRef, BooleanArray, UInt32Array};
 use arrow_ord::ord::make_comparator;
 use arrow_schema::{DataType, SortOptions};
 use datafusion_common::Result;
@@ -15,7 +13,8 @@ use crate::types::common_type;
 
 /// All of this file but what binding alone uses.
 pub(crate) fn definitions() -> Vec<Definition> {
-    let conditional = |name| Definition::new(name, &[], SqlType::Null, not_bound).parameters(common).returns(common_result);
+    let conditional =
+        |name| Definition::new(name, &[], SqlType::Null, not_bound).parameters(common).returns(common_result);
     vec![
         conditional("coalesce"),
         conditional("ifnull").parameters(two_common),
@@ -120,11 +119,4 @@ fn extreme(call: &Call<'_>, wanted: std::cmp::Ordering) -> Result<ArrayRef> {
 pub(crate) fn take(array: &ArrayRef, positions: impl Iterator<Item = Option<u32>>) -> Result<ArrayRef> {
     let positions: UInt32Array = positions.collect();
     Ok(arrow_select::take::take(array, &positions, None)?)
-}
-
-/// A column of integers from values.
-pub(crate) fn collected<T: arrow_array::ArrowPrimitiveType>(
-    values: impl Iterator<Item = Option<T::Native>>,
-) -> ArrayRef {
-    Arc::new(values.collect::<PrimitiveArray<T>>())
 }

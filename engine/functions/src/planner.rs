@@ -105,9 +105,9 @@ impl ExprPlanner for FlinkExprPlanner {
         nested_names: &[String],
     ) -> Result<PlannerResult<Vec<Expr>>> {
         let column = Expr::Column(Column::from((qualifier, field)));
-        let access = nested_names.iter().try_fold(column, |expr, name| {
-            self.call("item", vec![expr, lit(ScalarValue::from(name.as_str()))])
-        })?;
+        let access = nested_names
+            .iter()
+            .try_fold(column, |expr, name| self.call("item", vec![expr, lit(ScalarValue::from(name.as_str()))]))?;
         Ok(PlannerResult::Planned(access))
     }
 }

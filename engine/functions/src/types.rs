@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn finds_the_least_restrictive_type() {
-        use SqlType::{BigInt, Char, Date, Decimal, Double, Float, Int, Null, STRING, SmallInt, Timestamp, VarChar};
+        use SqlType::{BigInt, Char, Date, Decimal, Double, Float, Int, Null, SmallInt, Timestamp, VarChar};
+        const STRING: SqlType = SqlType::STRING;
         for (types, expected) in [
             (vec![Int, BigInt], Some(BigInt)),
             (vec![Int, Null, SmallInt], Some(Int)),

@@ -88,6 +88,17 @@ impl Gate {
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
+    /// As [`next`](Self::next), but waits for ever when all producers are gone.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub(crate) async fn next_open(&mut self) -> Result<GateEvent> {
+        match self.next().await? {
+            GateEvent::Closed => std::future::pending().await,
+            event => Ok(event),
+        }
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<GateEvent>> {
         let mut quiet = 0;
         while quiet < self.channels.len() {

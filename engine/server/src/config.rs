@@ -50,7 +50,8 @@ impl ServerConfig {
     /// An address that others can reach, without a token; an empty token.
     pub fn check(&self) -> Result<()> {
         if self.token.as_ref().is_some_and(|token| token.expose().trim().len() < 8) {
-            return Err(Error::fix("the token is too short").with_hint("use at least 8 characters, e.g. of `openssl rand -hex 32`"));
+            return Err(Error::fix("the token is too short")
+                .with_hint("use at least 8 characters, e.g. of `openssl rand -hex 32`"));
         }
         let reachable = |address: &SocketAddr| !address.ip().is_loopback();
         if self.token.is_none() && (reachable(&self.address) || self.metrics_address.as_ref().is_some_and(reachable)) {

@@ -29,6 +29,7 @@ mod logical_type;
 mod metrics;
 mod rest;
 mod script;
+mod script_settings;
 mod serve;
 mod state;
 mod store;
@@ -36,4 +37,5 @@ mod web;
 
 pub use config::{DEFAULT_METRICS_PORT, DEFAULT_PORT, ServerConfig};
 pub use logical_type::{column_from_json, column_to_json};
+pub use script_settings::ScriptSettings;
 pub use serve::Server;

@@ -21,6 +21,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::keeper::JobKeeper;
 use crate::logical_type::column_to_json;
 use crate::protocol::{ErrorDetail, JobRef, ScriptMessage, ScriptRequest};
+use crate::script_settings::ScriptSettings;
 use crate::state::{App, AppState};
 
 /// Lines that may wait for a client that reads slowly.
@@ -69,14 +70,20 @@ async fn run_script(state: &Arc<AppState>, request: ScriptRequest, lines: &Lines
             let _ = lines.send(ScriptMessage::Note { text }).await;
         }
     }
-    let zone = session.settings().get("table.local-time-zone").unwrap_or("UTC").to_owned();
     let script = Script::parse(&request.script)?;
+    let mut settings = ScriptSettings::new(session.settings().clone(), &script);
     let keeper = Arc::clone(&state.keeper);
     let mut on_event = |event: ScriptEvent<'_>| -> Result<()> {
         match event {
-            ScriptEvent::Statement(text) => tell(lines, ScriptMessage::Statement { text: text.to_owned() }),
+            ScriptEvent::Statement(text) => {
+                settings.next_statement();
+                tell(lines, ScriptMessage::Statement { text: text.to_owned() });
+            }
             ScriptEvent::Note(text) => tell(lines, ScriptMessage::Note { text }),
-            ScriptEvent::Outcome(outcome) => tell_outcome(lines, outcome, &keeper, &zone)?,
+            ScriptEvent::Outcome(outcome) => {
+                let zone = settings.get("table.local-time-zone").unwrap_or("UTC");
+                tell_outcome(lines, outcome, &keeper, zone)?;
+            }
         }
         Ok(())
     };

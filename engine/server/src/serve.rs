@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use sluice_model::{Error, Result};
+use sluice_runtime::JobHandle;
 use sluice_sql::session::{Environment, SubmittedJob};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -92,6 +93,11 @@ impl Server {
     /// Number of jobs that were started again.
     pub fn recovered(&self) -> usize {
         self.recovered
+    }
+
+    /// Jobs that have not ended.
+    pub fn running_jobs(&self) -> Vec<JobHandle> {
+        self.state.environment.engine.jobs().into_iter().filter(|job| !job.status().is_terminal()).collect()
     }
 
     /// Keeps a job that was submitted beside the server, as those submitted through it are.

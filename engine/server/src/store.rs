@@ -48,8 +48,7 @@ impl JobStore {
         let draft = target.with_extension("new");
         let text = serde_json::to_vec_pretty(recipe).map_err(|error| Error::bug(error.to_string()))?;
         let write = || -> std::io::Result<()> {
-            let mut file =
-                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
             file.write_all(&text)?;
             file.sync_all()?;
             fs::rename(&draft, &target)?;

@@ -9,7 +9,7 @@ use sluice_model::{Column, Result};
 use sluice_server::protocol::{JobRef, TextRow};
 use sluice_sql::session::ResultTable;
 
-pub(crate) use embedded::{Embedded, LocalQuery};
+pub(crate) use embedded::{Embedded, LocalQuery, job_ref};
 pub(crate) use remote::Remote;
 use remote::RemoteQuery;
 

@@ -24,7 +24,8 @@ impl FileLock {
             return Ok(Self { _file: None });
         };
         let directory = home.root().join("run");
-        let safe: String = name.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' }).take(120).collect();
+        let safe: String =
+            name.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' }).take(120).collect();
         let path = directory.join(format!("{safe}.lock"));
         let cannot = |error: std::io::Error| {
             Error::fix(format!("cannot use '{}'", path.display()))
@@ -32,7 +33,8 @@ impl FileLock {
                 .with_hint("set SLUICE_HOME to a directory that this user may write to")
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(cannot)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(cannot)?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(cannot)?;
         lock.try_lock().map_err(|error| {
             Error::fix(format!("the job file '{name}' is being run by another process"))
                 .because(format!("{} is locked ({error})", path.display()))

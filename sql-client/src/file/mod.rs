@@ -14,6 +14,7 @@ use sluice_model::{Error, Result};
 
 pub(crate) use here::run_here;
 pub(crate) use remote::submit;
+pub(crate) use watch::tell_where_to_resume;
 
 /// The largest file that is read, in bytes; the server takes no larger one.
 const LARGEST: u64 = 4 << 20;
@@ -41,7 +42,9 @@ impl JobFile {
                 .with_hint(format!("curl -O {shown}")));
         }
         let cannot = |error: std::io::Error| {
-            Error::fix(format!("cannot read '{shown}'")).because(error.to_string()).with_hint("check the path behind -f or -i")
+            Error::fix(format!("cannot read '{shown}'"))
+                .because(error.to_string())
+                .with_hint("check the path behind -f or -i")
         };
         let length = std::fs::metadata(local).map_err(cannot)?.len();
         if length > LARGEST {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sluice_model::{Column, Error, Result};
 use sluice_server::column_from_json;
-use sluice_server::protocol::{JobRef, ScriptMessage, ScriptRequest};
+use sluice_server::protocol::{ErrorDetail, JobRef, ScriptMessage, ScriptRequest};
 
 use super::JobFile;
 use crate::args::SqlArgs;
@@ -31,10 +31,10 @@ pub(crate) async fn submit(
 ) -> Result<Exit> {
     // Declarations are the session's, and a script is a session of its own: the init file goes in front.
     let script = match init {
-        Some(init) => format!("{}\n;\n{}", init.text, file.text),
+        Some(init) => format!("{}\n;\n{}", init.text.trim_end(), file.text),
         None => file.text.clone(),
     };
-    let request = ScriptRequest { name: file.name.clone(), script: script.clone(), properties: args.settings.clone() };
+    let request = ScriptRequest { name: file.name.clone(), script, properties: args.settings.clone() };
     let body = serde_json::to_value(&request).map_err(|error| Error::bug(error.to_string()))?;
     console.info("Executing SQL from file.");
     console.line("");
@@ -70,13 +70,34 @@ pub(crate) async fn submit(
                 }
             }
             ScriptMessage::Failed { error } => {
-                failure::report(console, &error.into(), Some(&script));
+                let (error, source) = place_in(error, init, file);
+                failure::report(console, &error, Some(source));
                 return Ok(Exit::Failed);
             }
             ScriptMessage::End => return until_running(&client, &jobs, console).await,
         }
     }
     Err(Error::retry("the server ended its answer too early").with_hint("its jobs may run nevertheless: sluice jobs"))
+}
+
+/// The place of an error in the file it is in, and the text of that file.
+fn place_in<'a>(mut error: ErrorDetail, init: Option<&'a JobFile>, file: &'a JobFile) -> (Error, &'a str) {
+    let Some(init) = init else {
+        return (error.into(), &file.text);
+    };
+    let lines_before = init.text.trim_end().split('\n').count() as u64 + 1;
+    match error.line {
+        Some(line) if line <= lines_before => (error.into(), &init.text),
+        _ => {
+            move_up(&mut error, lines_before);
+            (error.into(), &file.text)
+        }
+    }
+}
+
+fn move_up(error: &mut ErrorDetail, lines: u64) {
+    error.line = error.line.map(|line| line.saturating_sub(lines));
+    error.also.iter_mut().for_each(|also| move_up(also, lines));
 }
 
 /// Waits until every job runs or has ended.
@@ -110,4 +131,22 @@ async fn until_running(client: &RestClient, jobs: &[JobRef], console: &mut Conso
         }
     }
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_model::Position;
+
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_the_users_own_files() {
+        let text = |text: &str| JobFile { name: None, text: text.to_owned(), path: String::new() };
+        let (init, file) = (text("SET 'a' = 'b';\n\nUSE x;\n"), text("SELECT 1"));
+        let at = |line| ErrorDetail::from(&Error::fix("x").at(Position { line, column: 1 }));
+        let (error, source) = place_in(at(5), Some(&init), &file);
+        assert_eq!((error.position().unwrap().line, source), (1, "SELECT 1"));
+        let (error, source) = place_in(at(3), Some(&init), &file);
+        assert_eq!((error.position().unwrap().line, source), (3, init.text.as_str()));
+    }
 }

@@ -37,8 +37,12 @@ impl ResultMode {
             "tableau" => Ok(Self::Tableau),
             other => {
                 let hint = suggest(other, ["table", "changelog", "tableau"]);
-                let hint = hint.map_or_else(|| "the modes are table, changelog and tableau".to_owned(), |like| format!("did you mean '{like}'?"));
-                Err(Error::fix(format!("unknown result mode '{text}' in 'sql-client.execution.result-mode'")).with_hint(hint))
+                let hint = hint.map_or_else(
+                    || "the modes are table, changelog and tableau".to_owned(),
+                    |like| format!("did you mean '{like}'?"),
+                );
+                Err(Error::fix(format!("unknown result mode '{text}' in 'sql-client.execution.result-mode'"))
+                    .with_hint(hint))
             }
         }
     }

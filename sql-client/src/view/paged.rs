@@ -110,7 +110,11 @@ impl Page {
     }
 
     fn state(&self, total: usize, size: Size) -> String {
-        let left_part = if self.ended { " Table program finished.".to_owned() } else { format!(" Refresh: {}", INTERVALS[self.interval].0) };
+        let left_part = if self.ended {
+            " Table program finished.".to_owned()
+        } else {
+            format!(" Refresh: {}", INTERVALS[self.interval].0)
+        };
         let middle = match (self.mode, &self.going_to, self.number) {
             (ResultMode::Changelog, ..) => String::new(),
             (_, Some(digits), _) => format!("Go to page: {digits}_"),
@@ -118,8 +122,9 @@ impl Page {
             (_, None, Some(number)) => format!("Page: {number} of {}", Self::pages(total, size)),
         };
         let updated = format!("Updated: {} ", self.updated);
-        let third = size.columns / 3;
-        format!("{}{}{}", left(&left_part, third), centred(&middle, third), right(&updated, size.columns - 2 * third))
+        let side = crate::width::of(&updated);
+        let between = centred(&middle, size.columns.saturating_sub(2 * side));
+        format!("{}{between}{updated}", left(&left_part, side))
     }
 
     fn header(&self, columns: &[Column]) -> String {
@@ -208,7 +213,15 @@ mod tests {
     use super::*;
 
     fn page(mode: ResultMode) -> Page {
-        Page { mode, interval: 2, number: None, selected: 0, ended: false, updated: "12:00:00.000".into(), going_to: None }
+        Page {
+            mode,
+            interval: 2,
+            number: None,
+            selected: 0,
+            ended: false,
+            updated: "12:00:00.000".into(),
+            going_to: None,
+        }
     }
 
     #[test]
@@ -216,10 +229,11 @@ mod tests {
         let columns = [Column::new("id", SqlType::Int)];
         let rows = [vec![Some("1".to_owned())], vec![None]];
         let size = Size { columns: 60, lines: 10 };
-        let lines: Vec<String> = page(ResultMode::Table).draw(&columns, &rows, 7, size).into_iter().map(|line| line.text).collect();
+        let lines: Vec<String> =
+            page(ResultMode::Table).draw(&columns, &rows, 7, size).into_iter().map(|line| line.text).collect();
         assert_eq!(lines.len(), 10);
         assert_eq!(lines[0].trim(), "SQL Query Result (Table)");
-        assert_eq!(lines[1], " Refresh: 1 s          Page: Last of 3  Updated: 12:00:00.000 ");
+        assert_eq!(lines[1], " Refresh: 1 s         Page: Last of 3 Updated: 12:00:00.000 ");
         assert_eq!(lines[3], "          id");
         assert_eq!(lines[4], "           1");
         assert_eq!(lines[5], "      <NULL>");

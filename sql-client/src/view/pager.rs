@@ -115,7 +115,8 @@ impl View {
         let size = Screen::size();
         if let Some(row) = &self.open {
             let kind = (self.page.mode == ResultMode::Changelog).then(|| "op".to_owned());
-            let headers: Vec<String> = kind.into_iter().chain(self.columns.iter().map(|column| column.name.clone())).collect();
+            let headers: Vec<String> =
+                kind.into_iter().chain(self.columns.iter().map(|column| column.name.clone())).collect();
             return Screen::draw(&draw_row(&headers, row, size));
         }
         let total = self.rows.len();

@@ -77,7 +77,11 @@ impl Screen {
         let mut out = std::io::stdout();
         let mut paint = || -> std::io::Result<()> {
             for (number, line) in lines.iter().enumerate() {
-                queue!(out, cursor::MoveTo(0, u16::try_from(number).unwrap_or(u16::MAX)), Clear(ClearType::CurrentLine))?;
+                queue!(
+                    out,
+                    cursor::MoveTo(0, u16::try_from(number).unwrap_or(u16::MAX)),
+                    Clear(ClearType::CurrentLine)
+                )?;
                 for (wanted, attribute) in [
                     (line.bold, Attribute::Bold),
                     (line.underlined, Attribute::Underlined),

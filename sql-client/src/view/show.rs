@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sluice_model::{Column, Error, Result};
+use sluice_model::{Column, Result};
 use sluice_server::protocol::TextRow;
 
 use super::cells::shown;
@@ -14,6 +14,8 @@ use crate::signals::Signals;
 
 /// `table.display.max-column-width`, where the setting is not at hand.
 const DEFAULT_WIDEST: usize = 30;
+/// `sql-client.execution.max-table-result.rows`, likewise.
+const DEFAULT_MOST_ROWS: usize = 1_000_000;
 
 /// How results are shown.
 #[derive(Debug, Clone)]
@@ -27,22 +29,51 @@ pub(crate) struct Display {
     pub(crate) most_rows: usize,
 }
 
+impl Display {
+    /// The settings that it reads.
+    pub(crate) const SETTINGS: [&str; 5] = [
+        "sql-client.execution.result-mode",
+        "execution.runtime-mode",
+        "table.display.max-column-width",
+        "sql-client.display.print-time-cost",
+        "sql-client.execution.max-table-result.rows",
+    ];
+
+    /// From the settings of a session; `forced` is the mode where no other is possible.
+    ///
+    /// # Errors
+    /// A mode that is none.
+    pub(crate) fn from_settings(get: impl Fn(&str) -> Option<String>, forced: Option<ResultMode>) -> Result<Self> {
+        let number = |key: &str, default: usize| get(key).and_then(|text| text.trim().parse().ok()).unwrap_or(default);
+        let is = |key: &str, wanted: &str| get(key).is_some_and(|text| text.trim().eq_ignore_ascii_case(wanted));
+        let mode = match forced {
+            Some(mode) => mode,
+            None => ResultMode::parse(&get("sql-client.execution.result-mode").unwrap_or_default())?,
+        };
+        Ok(Self {
+            mode,
+            batch: is("execution.runtime-mode", "batch"),
+            widest: number("table.display.max-column-width", DEFAULT_WIDEST),
+            print_time: !is("sql-client.display.print-time-cost", "false"),
+            most_rows: number("sql-client.execution.max-table-result.rows", DEFAULT_MOST_ROWS),
+        })
+    }
+}
+
 /// Shows a query. Ctrl-C ends it, without an error.
 ///
 /// # Errors
 /// The query failed.
-pub(crate) async fn show(mut query: QueryStream, display: &Display, console: &mut Console, signals: &mut Signals) -> Result<()> {
+pub(crate) async fn show(
+    mut query: QueryStream,
+    display: &Display,
+    console: &mut Console,
+    signals: &mut Signals,
+) -> Result<()> {
     let result = match display.mode {
         ResultMode::Tableau if display.batch => batch(&mut query, display, console, signals).await,
         ResultMode::Tableau => stream(&mut query, display, console, signals).await,
         ResultMode::Table | ResultMode::Changelog => {
-            if !console.is_terminal() {
-                return Err(Error::fix(
-                    "In non-interactive mode, it only supports to use TABLEAU as value of \
-                     sql-client.execution.result-mode when execute query. Please add \
-                     'SET sql-client.execution.result-mode=TABLEAU;' in the sql file.",
-                ));
-            }
             let shown = pager::run(&mut query, display, console).await;
             if shown.is_ok() {
                 console.info("Result retrieval cancelled.");
@@ -55,7 +86,12 @@ pub(crate) async fn show(mut query: QueryStream, display: &Display, console: &mu
     result
 }
 
-async fn stream(query: &mut QueryStream, display: &Display, console: &mut Console, signals: &mut Signals) -> Result<()> {
+async fn stream(
+    query: &mut QueryStream,
+    display: &Display,
+    console: &mut Console,
+    signals: &mut Signals,
+) -> Result<()> {
     let mut printer = QueryPrinter::with(query.columns(), display.widest, display.print_time, console);
     loop {
         let rows = tokio::select! {
@@ -137,7 +173,9 @@ async fn batch(query: &mut QueryStream, display: &Display, console: &mut Console
             }
         };
         let Some(rows) = rows else { break };
-        all.extend(rows.iter().map(|row| row.cells.iter().map(|cell| shown(cell.as_deref()).into_owned()).collect::<Vec<_>>()));
+        all.extend(
+            rows.iter().map(|row| row.cells.iter().map(|cell| shown(cell.as_deref()).into_owned()).collect::<Vec<_>>()),
+        );
     }
     let headers = query.columns().iter().map(|column| column.name.clone()).collect();
     let text = whole_table(headers, &all, display.widest);

@@ -111,7 +111,9 @@ pub(crate) fn static_table(table: &ResultTable) -> String {
         .rows
         .iter()
         .map(|row| {
-            let cells = row.iter().map(|cell| cell.as_deref().map_or(String::new(), |text| super::cells::printable(text).into_owned()));
+            let cells = row
+                .iter()
+                .map(|cell| cell.as_deref().map_or(String::new(), |text| super::cells::printable(text).into_owned()));
             cells.collect()
         })
         .collect();
@@ -152,7 +154,10 @@ mod tests {
     fn a_table_of_show_takes_its_widths_from_the_rows() {
         let table = ResultTable {
             columns: vec!["name".to_owned(), "key".to_owned()],
-            rows: vec![vec![Some("ss_item_sk".to_owned()), Some("PRI(a)".to_owned())], vec![Some("q".to_owned()), None]],
+            rows: vec![
+                vec![Some("ss_item_sk".to_owned()), Some("PRI(a)".to_owned())],
+                vec![Some("q".to_owned()), None],
+            ],
         };
         assert_eq!(
             static_table(&table),

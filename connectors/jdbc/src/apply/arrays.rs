@@ -60,11 +60,7 @@ async fn append(session: &mut Session, statement: &Statement, params: &[ArrayPar
     session.commit(number).await
 }
 
-async fn execute(
-    session: &Session,
-    statement: &Statement,
-    params: &[ArrayParam],
-) -> Result<(), tokio_postgres::Error> {
+async fn execute(session: &Session, statement: &Statement, params: &[ArrayParam]) -> Result<(), tokio_postgres::Error> {
     session.client.execute_raw(statement, params).await.map(|_| ())
 }
 
@@ -73,16 +69,12 @@ fn params<'a>(
     columns: impl IntoIterator<Item = &'a ColumnPlan> + Clone,
     rows: &[RowRef],
 ) -> Result<Vec<ArrayParam>, Failure> {
-    let encoders = work
-        .batches
-        .iter()
-        .map(|batch| encoders_of(batch, columns.clone()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let encoders =
+        work.batches.iter().map(|batch| encoders_of(batch, columns.clone())).collect::<Result<Vec<_>, _>>()?;
     (0..)
         .zip(columns.clone())
         .map(|(place, column)| {
-            array_param(&encoders, place, &column.wire, rows)
-                .map_err(|bad| work.refuse(&bad, columns.clone(), rows))
+            array_param(&encoders, place, &column.wire, rows).map_err(|bad| work.refuse(&bad, columns.clone(), rows))
         })
         .collect()
 }

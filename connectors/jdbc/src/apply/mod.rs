@@ -26,7 +26,7 @@ use crate::encode::BadValue;
 use crate::failure::{Copied, Failure, Refusal};
 use crate::reduce::{Reduced, RowRef};
 
-pub(crate) use session::Session;
+pub(crate) use session::{Backend, Session};
 
 /// How a batch is written. Ordered from fast to patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,14 +88,14 @@ impl Work<'_> {
     }
 
     /// What the server refused, as the user reads it.
-    pub(crate) fn explain(&self, refusal: Refusal) -> Error {
+    pub(crate) fn explain(&self, refusal: &Refusal) -> Error {
         let row = match refusal.copy_row {
             Some((Copied::Upserts, row)) => self.reduced.upserts.get(row),
             Some((Copied::Deletes, row)) => self.reduced.deletes.get(row),
             None => None,
         };
         let row = row.and_then(|row| self.describe_row(*row));
-        refusal.into_error(&self.plan.target.name(), row)
+        refusal.to_error(&self.plan.target.name(), row)
     }
 
     /// `id = 17, region = eu`: the key of a row; `None` without a key.

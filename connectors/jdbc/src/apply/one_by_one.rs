@@ -59,7 +59,7 @@ async fn execute<'a>(
         Ok(_) => Ok(()),
         Err(Failure::Constraint(refusal)) => {
             let row = work.describe_row(place);
-            Err(Failure::Own(refusal.into_error(&work.plan.target.name(), row)))
+            Err(Failure::Own(refusal.to_error(&work.plan.target.name(), row)))
         }
         Err(failure) => Err(failure),
     }

@@ -13,10 +13,26 @@ use crate::encode::CopyEncoder;
 use crate::failure::Failure;
 use crate::reduce::RowRef;
 
+/// Settings that not every version has.
+///
+/// - A plan made while the target was small would go on scanning it when it has grown.
+/// - A server that looks whether its client is still there ends what a killed process left running.
+const SETTINGS: &str = "SELECT set_config(s.name, s.value, false) FROM (VALUES \
+    ('plan_cache_mode', 'force_custom_plan'), ('client_connection_check_interval', '500ms')) s (name, value) \
+    WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_settings p WHERE p.name = s.name)";
+
+/// The server's process of a connection. Process numbers are used again, so that its start belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Backend {
+    process: i32,
+    started: String,
+}
+
 /// A connection. What it prepares is lost with it.
 pub(crate) struct Session {
     pub(crate) client: Client,
     server: Server,
+    pub(crate) backend: Backend,
     arrays: Option<Prepared>,
     singles: Option<Prepared>,
     staged: Option<Prepared>,
@@ -38,11 +54,23 @@ impl Session {
     /// # Errors
     /// The connection broke.
     pub(crate) async fn new(client: Client, server: Server) -> Result<Self, Failure> {
-        // A plan made while the target was small would go on scanning it when it has grown.
-        if server.version >= 120_000 {
-            client.batch_execute("SET plan_cache_mode = force_custom_plan").await?;
-        }
-        Ok(Self { client, server, arrays: None, singles: None, staged: None, direct: None, committing: None })
+        client.batch_execute(SETTINGS).await?;
+        let sql = "SELECT pid, backend_start::text FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid()";
+        let row = client.query_one(sql, &[]).await?;
+        let backend = Backend { process: row.try_get(0)?, started: row.try_get(1)? };
+        Ok(Self { client, server, backend, arrays: None, singles: None, staged: None, direct: None, committing: None })
+    }
+
+    /// Ends what an earlier connection left running; true when nothing is left.
+    ///
+    /// A server does not notice at once that a client is gone, and goes on with the statements that it
+    /// was sent. Written late, they would replace newer rows.
+    pub(crate) async fn end(&self, former: &Backend) -> Result<bool, Failure> {
+        let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
+                   WHERE pid = $1 AND backend_start::text = $2";
+        let row = self.client.query_one(sql, &[&former.process, &former.started]).await?;
+        let still_there: i64 = row.try_get(0)?;
+        Ok(still_there == 0)
     }
 
     /// The statements with arrays as parameters.

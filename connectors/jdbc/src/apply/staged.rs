@@ -1,6 +1,7 @@
 //! `COPY` into temporary tables, then one statement each for deletions and insertions.
 
 use super::{Session, Work};
+use crate::dialect::Strategy;
 use crate::failure::Failure;
 
 /// Writes through staging tables. With `replaces`, rows to upsert are deleted first.
@@ -24,6 +25,11 @@ pub(super) async fn apply(session: &mut Session, work: &Work<'_>, replaces: bool
             statements.push(&stage.delete_upserted);
         }
         statements.push(&stage.upsert);
+    }
+    if work.strategy == Strategy::Append {
+        session.run(&statements).await?;
+        let transaction = session.transaction_number().await?;
+        return session.commit(transaction).await;
     }
     statements.push("COMMIT");
     session.run(&statements).await

@@ -76,11 +76,8 @@ pub(crate) fn fit(
             .with_hint("name the table behind it in 'table-name', or leave out the PRIMARY KEY to only insert");
         errors.push(error);
     }
-    let key: Vec<usize> = schema
-        .primary_key
-        .iter()
-        .filter_map(|source| columns.iter().position(|plan| plan.source == *source))
-        .collect();
+    let key: Vec<usize> =
+        schema.primary_key.iter().filter_map(|source| columns.iter().position(|plan| plan.source == *source)).collect();
     let key_names: Vec<&str> = key.iter().map(|place| columns[*place].name.as_str()).collect();
     let unique = target.unique_over(&key_names);
     let has_arbiter = unique.is_some_and(|index| index.is_immediate);
@@ -108,13 +105,9 @@ fn plan_column(source: usize, column: &Column, target: &Target, declared: &str) 
         .with_hint(format!("leave column '{}' out of table '{declared}'", column.name)));
     }
     match transfer(&column.data_type, found) {
-        Ok(Transfer { wire, cast }) => Ok(ColumnPlan {
-            source,
-            name: found.name.clone(),
-            wire,
-            type_name: found.type_name.clone(),
-            cast,
-        }),
+        Ok(Transfer { wire, cast }) => {
+            Ok(ColumnPlan { source, name: found.name.clone(), wire, type_name: found.type_name.clone(), cast })
+        }
         Err(mismatch) => Err(mismatched_column(column, found, target, declared, mismatch)),
     }
 }
@@ -151,12 +144,8 @@ fn missing_table(name: &TableName, declared: &str, schema: &TableSchema, others:
 
 fn missing_column(column: &Column, target: &Target, declared: &str) -> Error {
     let names = target.columns.iter().map(|column| column.name.as_str());
-    let add = format!(
-        "ALTER TABLE {} ADD COLUMN {} {}",
-        target.quoted(),
-        quote(&column.name),
-        type_for(&column.data_type)
-    );
+    let add =
+        format!("ALTER TABLE {} ADD COLUMN {} {}", target.quoted(), quote(&column.name), type_for(&column.data_type));
     let hint = match suggest(&column.name, names) {
         Some(like) => format!("did you mean '{like}'? Otherwise add it: {add};"),
         None => format!("add it: {add};"),
@@ -179,11 +168,7 @@ fn mismatched_column(
             .with_hint("turn it into a STRING in the query, or leave the column out");
     }
     let wanted = type_for(data_type);
-    let alter = format!(
-        "ALTER TABLE {} ALTER COLUMN {} TYPE {wanted}",
-        target.quoted(),
-        quote(&found.name)
-    );
+    let alter = format!("ALTER TABLE {} ALTER COLUMN {} TYPE {wanted}", target.quoted(), quote(&found.name));
     let what = format!(
         "column '{name}' of table '{declared}' is {data_type}, and '{}' in the target '{}' is {}",
         found.name,
@@ -203,9 +188,10 @@ fn mismatched_column(
 /// Columns of the target that must have a value and are not written.
 fn unwritten_columns(target: &Target, schema: &TableSchema, declared: &str) -> Vec<Error> {
     let written = |column: &TargetColumn| {
-        schema.columns.iter().any(|declared| {
-            find_column(target, &declared.name).is_some_and(|found| found.name == column.name)
-        })
+        schema
+            .columns
+            .iter()
+            .any(|declared| find_column(target, &declared.name).is_some_and(|found| found.name == column.name))
     };
     target
         .columns

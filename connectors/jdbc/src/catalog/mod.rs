@@ -9,6 +9,7 @@ mod types;
 pub(crate) use fit::{ColumnPlan, WritePlan, fit};
 pub(crate) use name::{TableName, quote};
 pub(crate) use read::{Found, read_target};
+pub(crate) use types::id;
 
 /// What kind of server it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

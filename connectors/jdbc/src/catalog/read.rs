@@ -10,7 +10,9 @@ use crate::failure::Failure;
 pub(crate) enum Found {
     Table(Box<Target>),
     /// No such table; the names of those there are, for a suggestion.
-    Nothing { others: Vec<String> },
+    Nothing {
+        others: Vec<String>,
+    },
 }
 
 /// Reads what the server is and what the table called `name` looks like.

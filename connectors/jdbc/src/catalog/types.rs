@@ -13,6 +13,7 @@ use crate::encode::Wire;
 pub(crate) mod id {
     pub(crate) const BOOL: u32 = 16;
     pub(crate) const BYTEA: u32 = 17;
+    pub(crate) const CHAR: u32 = 18;
     pub(crate) const NAME: u32 = 19;
     pub(crate) const INT8: u32 = 20;
     pub(crate) const INT2: u32 = 21;
@@ -30,6 +31,8 @@ pub(crate) mod id {
     pub(crate) const TIMESTAMP: u32 = 1114;
     pub(crate) const TIMESTAMPTZ: u32 = 1184;
     pub(crate) const TIMETZ: u32 = 1266;
+    pub(crate) const BIT: u32 = 1560;
+    pub(crate) const VARBIT: u32 = 1562;
     pub(crate) const NUMERIC: u32 = 1700;
     pub(crate) const JSONB: u32 = 3802;
 }
@@ -73,7 +76,8 @@ pub(crate) fn transfer(sql: &SqlType, column: &TargetColumn) -> Result<Transfer,
         return Err(Mismatch::Unsupported);
     }
     let Transfer { wire, cast } = scalar(element, element_id, column.modifier)?;
-    Ok(Transfer { wire: Wire::Array(Box::new(wire)), cast })
+    let sent_id = if cast { wire.id() } else { element_id };
+    Ok(Transfer { wire: Wire::Array(Box::new(wire), sent_id), cast })
 }
 
 fn scalar(sql: &SqlType, type_id: u32, modifier: i32) -> Result<Transfer, Mismatch> {
@@ -86,9 +90,7 @@ fn scalar(sql: &SqlType, type_id: u32, modifier: i32) -> Result<Transfer, Mismat
         SqlType::Binary(_) | SqlType::VarBinary(_) if type_id == id::BYTEA => Ok(Transfer::plain(Wire::Bytea)),
         SqlType::Date if type_id == id::DATE => Ok(Transfer::plain(Wire::Date)),
         SqlType::Date if type_id == id::TIMESTAMP => Ok(Transfer { wire: Wire::Date, cast: true }),
-        SqlType::Time(precision) if type_id == id::TIME => {
-            temporal(Wire::Time, *precision, modifier, SqlType::Time)
-        }
+        SqlType::Time(precision) if type_id == id::TIME => temporal(Wire::Time, *precision, modifier, SqlType::Time),
         SqlType::Timestamp(precision) if type_id == id::TIMESTAMP => {
             temporal(Wire::Timestamp, *precision, modifier, SqlType::Timestamp)
         }
@@ -158,13 +160,26 @@ fn decimal(precision: u8, scale: u8, type_id: u32, modifier: i32) -> Result<Tran
 /// the server's own reading (`uuid`, `inet`, enumerations, …) decides.
 fn text(type_id: u32) -> Result<Transfer, Mismatch> {
     match type_id {
-        id::TEXT | id::VARCHAR | id::BPCHAR | id::NAME => Ok(Transfer::plain(Wire::Text)),
+        id::TEXT | id::VARCHAR | id::BPCHAR => Ok(Transfer::plain(Wire::Text)),
         id::JSON => Ok(Transfer::plain(Wire::Json)),
         id::JSONB => Ok(Transfer::plain(Wire::Jsonb)),
-        id::BOOL | id::BYTEA | id::INT2 | id::INT4 | id::INT8 | id::OID | id::FLOAT4 | id::FLOAT8 | id::NUMERIC
-        | id::MONEY | id::DATE | id::TIME | id::TIMETZ | id::TIMESTAMP | id::TIMESTAMPTZ => {
-            Err(Mismatch::Incompatible)
-        }
+        id::BOOL
+        | id::BYTEA
+        | id::INT2
+        | id::INT4
+        | id::INT8
+        | id::OID
+        | id::FLOAT4
+        | id::FLOAT8
+        | id::NUMERIC
+        | id::MONEY
+        | id::DATE
+        | id::TIME
+        | id::TIMETZ
+        | id::TIMESTAMP
+        | id::TIMESTAMPTZ => Err(Mismatch::Incompatible),
+        // A cast to these cuts what is too long without a word.
+        id::CHAR | id::NAME | id::BIT | id::VARBIT => Err(Mismatch::Incompatible),
         _ => Ok(Transfer { wire: Wire::Text, cast: true }),
     }
 }

@@ -23,8 +23,7 @@ impl RowStatements {
         let values: Vec<String> = plan.columns.iter().map(|column| sql.value(column)).collect();
         let singles: Vec<String> = (1..).zip(&plan.columns).map(|(number, column)| single(number, column)).collect();
         let on_conflict = sql.on_conflict();
-        let upsert =
-            format!("{head} SELECT {} FROM {} s{on_conflict}", values.join(", "), unnest(&plan.columns, sql));
+        let upsert = format!("{head} SELECT {} FROM {} s{on_conflict}", values.join(", "), unnest(&plan.columns, sql));
         let upsert_one = format!("{head} VALUES ({}){on_conflict}", singles.join(", "));
         if sql.strategy == Strategy::Append {
             return Self { upsert, delete: String::new(), upsert_one, delete_one: String::new() };

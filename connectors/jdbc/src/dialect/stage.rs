@@ -30,12 +30,8 @@ impl StageStatements {
         let plan = sql.plan;
         let copy = |table: &str, columns: String| format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
         let values: Vec<String> = plan.columns.iter().map(|column| sql.value(column)).collect();
-        let upsert = format!(
-            "{} SELECT {} FROM pg_temp.{UPSERTS} s{}",
-            sql.insert_head(),
-            values.join(", "),
-            sql.on_conflict()
-        );
+        let upsert =
+            format!("{} SELECT {} FROM pg_temp.{UPSERTS} s{}", sql.insert_head(), values.join(", "), sql.on_conflict());
         let copy_upserts = copy(&format!("pg_temp.{UPSERTS}"), sql.names(&plan.columns));
         let copy_target = copy(&plan.target.quoted(), sql.names(&plan.columns));
         let create_upserts = create(sql, UPSERTS, plan.columns.iter().collect());

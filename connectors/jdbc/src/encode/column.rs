@@ -112,10 +112,10 @@ impl<'a> ColumnEncoder<'a> {
             (DataType::Timestamp(TimeUnit::Microsecond, _), Wire::Timestamp | Wire::Timestamptz) => {
                 Values::Timestamp(array.as_primitive::<TimestampMicrosecondType>().values())
             }
-            (DataType::List(_), Wire::Array(element)) => {
+            (DataType::List(_), Wire::Array(element, element_id)) => {
                 let list = array.as_list::<i32>();
                 let elements = Self::new(list.values().as_ref(), element)?;
-                Values::List(list, Box::new(elements), element.element_id())
+                Values::List(list, Box::new(elements), *element_id)
             }
             (other, wire) => return Err(unplanned(other, wire)),
         };

@@ -64,9 +64,11 @@ impl<'a> CopyEncoder<'a> {
             let columns = &self.batches[*batch as usize];
             out.put_i16(columns.len() as i16);
             for (column, encoder) in columns.iter().enumerate() {
-                encoder
-                    .put_field(*row as usize, &mut out)
-                    .map_err(|error| BadValue { row: self.done, column, error })?;
+                encoder.put_field(*row as usize, &mut out).map_err(|error| BadValue {
+                    row: self.done,
+                    column,
+                    error,
+                })?;
             }
             self.done += 1;
         }

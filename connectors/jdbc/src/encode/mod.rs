@@ -14,7 +14,7 @@ pub(crate) use column::{ColumnEncoder, ValueError};
 pub(crate) use copy::{CopyEncoder, encoders_of};
 pub(crate) use param::{ArrayParam, ScalarParam, array_param};
 
-use crate::catalog::ColumnPlan;
+use crate::catalog::{ColumnPlan, id};
 
 /// A type as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,40 +34,55 @@ pub(crate) enum Wire {
     Timestamptz,
     Json,
     Jsonb,
-    /// One-dimensional array.
-    Array(Box<Wire>),
+    /// One-dimensional array, and the object id of its elements' type: `text` and `varchar` look the
+    /// same, and are not taken for each other in an array.
+    Array(Box<Wire>, u32),
 }
 
 impl Wire {
     /// Name of the type in SQL.
     pub(crate) fn name(&self) -> String {
-        self.properties().map_or_else(|element| format!("{}[]", element.name()), |(name, _)| name.to_owned())
+        let name = match self {
+            Self::Bool => "bool",
+            Self::Int2 => "int2",
+            Self::Int4 => "int4",
+            Self::Int8 => "int8",
+            Self::Float4 => "float4",
+            Self::Float8 => "float8",
+            Self::Numeric => "numeric",
+            Self::Text => "text",
+            Self::Bytea => "bytea",
+            Self::Date => "date",
+            Self::Time => "time",
+            Self::Timestamp => "timestamp",
+            Self::Timestamptz => "timestamptz",
+            Self::Json => "json",
+            Self::Jsonb => "jsonb",
+            Self::Array(element, _) => return format!("{}[]", element.name()),
+        };
+        name.to_owned()
     }
 
-    /// Object id of the type, of the elements for an array.
-    pub(crate) fn element_id(&self) -> u32 {
-        self.properties().map_or_else(Wire::element_id, |(_, id)| id)
-    }
-
-    fn properties(&self) -> Result<(&'static str, u32), &Wire> {
-        Ok(match self {
-            Self::Bool => ("bool", 16),
-            Self::Int2 => ("int2", 21),
-            Self::Int4 => ("int4", 23),
-            Self::Int8 => ("int8", 20),
-            Self::Float4 => ("float4", 700),
-            Self::Float8 => ("float8", 701),
-            Self::Numeric => ("numeric", 1700),
-            Self::Text => ("text", 25),
-            Self::Bytea => ("bytea", 17),
-            Self::Date => ("date", 1082),
-            Self::Time => ("time", 1083),
-            Self::Timestamp => ("timestamp", 1114),
-            Self::Timestamptz => ("timestamptz", 1184),
-            Self::Json => ("json", 114),
-            Self::Jsonb => ("jsonb", 3802),
-            Self::Array(element) => return Err(element),
-        })
+    /// Object id of the type; of the elements' type for an array.
+    pub(crate) fn id(&self) -> u32 {
+        match self {
+            Self::Bool => id::BOOL,
+            Self::Int2 => id::INT2,
+            Self::Int4 => id::INT4,
+            Self::Int8 => id::INT8,
+            Self::Float4 => id::FLOAT4,
+            Self::Float8 => id::FLOAT8,
+            Self::Numeric => id::NUMERIC,
+            Self::Text => id::TEXT,
+            Self::Bytea => id::BYTEA,
+            Self::Date => id::DATE,
+            Self::Time => id::TIME,
+            Self::Timestamp => id::TIMESTAMP,
+            Self::Timestamptz => id::TIMESTAMPTZ,
+            Self::Json => id::JSON,
+            Self::Jsonb => id::JSONB,
+            Self::Array(_, element_id) => *element_id,
+        }
     }
 }
 
@@ -86,7 +101,10 @@ impl ValueError {
     pub(crate) fn explain(&self, column: &ColumnPlan) -> (String, String) {
         match self {
             Self::Nul => (
-                format!("column '{}' holds a text with the character U+0000, which PostgreSQL cannot store", column.name),
+                format!(
+                    "column '{}' holds a text with the character U+0000, which PostgreSQL cannot store",
+                    column.name
+                ),
                 format!("remove it in the query: REPLACE(`{}`, U&'\\0000', '')", column.name),
             ),
             Self::OutOfRange => (

@@ -26,11 +26,9 @@ pub(crate) fn array_param(
     let encoder = |place: &RowRef| &batches[place.batch as usize][column];
     let mut out = BytesMut::with_capacity(20 + rows.len() * 12);
     let has_nulls = rows.iter().any(|place| encoder(place).is_null(place.row as usize));
-    put_array_header(&mut out, rows.len(), has_nulls, wire.element_id());
+    put_array_header(&mut out, rows.len(), has_nulls, wire.id());
     for (row, place) in rows.iter().enumerate() {
-        encoder(place)
-            .put_field(place.row as usize, &mut out)
-            .map_err(|error| BadValue { row, column, error })?;
+        encoder(place).put_field(place.row as usize, &mut out).map_err(|error| BadValue { row, column, error })?;
     }
     Ok(ArrayParam(out))
 }

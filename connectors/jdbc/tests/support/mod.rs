@@ -4,9 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use sluice_connector_api::{
-    Connectors, SinkContext, SinkWriter, Spawner, TableDefinition, TableOption, TableOptions,
-};
+use sluice_connector_api::{Connectors, SinkContext, SinkWriter, Spawner, TableDefinition, TableOption, TableOptions};
 use sluice_jdbc::JdbcConnector;
 use sluice_model::{
     ChangelogBatch, ChangelogMode, Column, MetricGroup, MetricRegistry, Result, SqlType, SystemClock, TableSchema,
@@ -98,8 +96,7 @@ impl Warehouse {
         schema: TableSchema,
         more: &[(&str, &str)],
     ) -> Result<Box<dyn SinkWriter>> {
-        let changelog =
-            if schema.primary_key.is_empty() { ChangelogMode::APPEND } else { ChangelogMode::UPSERT };
+        let changelog = if schema.primary_key.is_empty() { ChangelogMode::APPEND } else { ChangelogMode::UPSERT };
         let definition = TableDefinition {
             name: table.to_owned(),
             schema,

@@ -1,6 +1,6 @@
 //! A real broker, topics of one test's own, and what is in them.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

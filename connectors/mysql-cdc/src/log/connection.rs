@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluice_model::{Error, Result};
-use sluice_mysql_decode::{Flavour, GtidSet, TargetColumn};
+use sluice_mysql_decode::{Flavour, GtidSet, MariaGtidPos, TargetColumn};
 
 use crate::decode_error;
 use crate::feed::Feed;
@@ -127,14 +127,13 @@ async fn dump_from(server: &Server, session: &mut Session, offset: &Offset) -> R
     }
     match server.flavour {
         Flavour::MySql if server.has_gtids && (is_same_server || !offset.gtid.is_empty()) => {
-            check_gtids(session, &offset.gtid).await?;
             let set: GtidSet = offset.gtid.parse().map_err(decode_error)?;
+            check_gtids(session, &set.to_string()).await?;
             Ok(DumpFrom::MySqlGtid(set.encode()))
         }
         Flavour::MariaDb if !offset.gtid.is_empty() => {
-            session
-                .query(&format!("SET @slave_connect_state = '{}', @slave_gtid_strict_mode = 0", offset.gtid))
-                .await?;
+            let state: MariaGtidPos = offset.gtid.parse().map_err(decode_error)?;
+            session.query(&format!("SET @slave_connect_state = '{state}', @slave_gtid_strict_mode = 0")).await?;
             Ok(DumpFrom::MariaDbState)
         }
         _ => Err(Error::fix("the checkpoint belongs to another server, and its log position means nothing here")
@@ -176,10 +175,14 @@ pub(crate) enum StreamEnd {
 
 /// The server's own account of why it sends no more events has one number and many texts.
 const FATAL_READING_LOG: u16 = 1236;
+/// MariaDB's number for a server id that somebody else uses.
+const SAME_ID: u16 = 4052;
 
 /// Sorts the errors that end an event stream.
 pub(crate) fn stream_end(session: &Session, error: &WireError) -> StreamEnd {
     match error {
+        // MySQL uses the number of all errors of the log for it, MariaDB one of its own.
+        WireError::Server { code: SAME_ID, .. } => StreamEnd::IdTaken,
         WireError::Server { code: FATAL_READING_LOG, message } if message.contains(TAKEN) => StreamEnd::IdTaken,
         WireError::Server { code: FATAL_READING_LOG, message } => {
             let lower = message.to_ascii_lowercase();

@@ -1,5 +1,6 @@
 //! Events into rows of tables, and the place in the log that they belong to. No I/O.
 
+mod errors;
 mod group;
 mod output;
 
@@ -7,17 +8,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sluice_model::{Error, Result};
-use sluice_mysql_decode::event::{EventHeader, event_type};
+use sluice_mysql_decode::event::{EventHeader, TransactionPayload, event_type};
 use sluice_mysql_decode::{
     BinlogParser, DecodeOptions, ErrorKind, Event, EventBody, Flavour, RowDecoder, RowsEvent, TableMap, TargetColumn,
 };
 
+use self::errors::{altered, refused};
 use self::group::{Executed, Group};
 use self::output::Output;
 use super::statement::{Action, Effect, effect};
 use super::{LogChunk, LogMark};
 use crate::decode_error;
 use crate::feed::Feed;
+use crate::losses::Losses;
 use crate::position::{Offset, Place};
 
 /// The most that a compressed transaction may decompress to.
@@ -41,6 +44,13 @@ impl From<Error> for DecodeFailure {
     }
 }
 
+/// A table map, and the decoders of the feeds that read its rows.
+struct BoundTable {
+    /// Keeps the address, under which this is found, from being used again.
+    _map: Arc<TableMap>,
+    decoders: Vec<(usize, RowDecoder)>,
+}
+
 /// Decodes the events of captured tables, in the order of the log.
 pub(crate) struct LogDecoder {
     parser: BinlogParser,
@@ -48,7 +58,7 @@ pub(crate) struct LogDecoder {
     feeds: Arc<Vec<Feed>>,
     outputs: Vec<Output>,
     /// Decoders of a table map, found again by its address; the map is kept alive with them.
-    tables: HashMap<usize, (Arc<TableMap>, Vec<(usize, RowDecoder)>)>,
+    tables: HashMap<usize, BoundTable>,
     server: String,
     file: String,
     pos: u64,
@@ -164,14 +174,14 @@ impl LogDecoder {
     ///
     /// # Errors
     /// A bug: columns that do not fit their schema.
-    pub(crate) fn take(&mut self) -> Result<Option<LogChunk>> {
+    pub(crate) fn take(&mut self, losses: &Losses) -> Result<Option<LogChunk>> {
         if !std::mem::take(&mut self.moved) {
             return Ok(None);
         }
         let mut batches = Vec::new();
         for (index, output) in self.outputs.iter_mut().enumerate() {
             let feed = self.feeds.get(index).ok_or_else(|| Error::bug("an output without a feed"))?;
-            batches.extend(output.take(index, feed)?);
+            batches.extend(output.take(index, feed, losses)?);
         }
         Ok(Some(LogChunk { batches, mark: self.mark() }))
     }
@@ -248,24 +258,7 @@ impl LogDecoder {
             }
             EventBody::TableMap(table) => self.bind(&table)?,
             EventBody::Rows(rows) => self.decode(&header, &rows)?,
-            EventBody::TransactionPayload(payload) => {
-                let mut events = payload.events(PAYLOAD_LIMIT).map_err(decode_error)?;
-                // The parser is needed by the iterator and by what handles its events.
-                let mut parser = std::mem::replace(&mut self.parser, BinlogParser::new(Flavour::MySql));
-                let result = loop {
-                    match events.next(&mut parser) {
-                        Ok(None) => break Ok(()),
-                        Ok(Some(inner)) => {
-                            if let Err(failure) = self.dispatch(inner) {
-                                break Err(failure);
-                            }
-                        }
-                        Err(error) => break Err(DecodeFailure::Fatal(decode_error(error))),
-                    }
-                };
-                self.parser = parser;
-                result?;
-            }
+            EventBody::TransactionPayload(payload) => self.payload(&payload)?,
             EventBody::Heartbeat(heartbeat) => {
                 if self.group.is_none() && heartbeat.position > self.pos && heartbeat.file == self.file {
                     self.pos = heartbeat.position;
@@ -279,6 +272,26 @@ impl LogDecoder {
             | EventBody::Ignorable(_) => {}
         }
         Ok(())
+    }
+
+    /// Takes in the events of a compressed transaction.
+    fn payload(&mut self, payload: &TransactionPayload<'_>) -> Result<(), DecodeFailure> {
+        let mut events = payload.events(PAYLOAD_LIMIT).map_err(decode_error)?;
+        // The parser is needed by the iterator and by what handles its events.
+        let mut parser = std::mem::replace(&mut self.parser, BinlogParser::new(Flavour::MySql));
+        let result = loop {
+            match events.next(&mut parser) {
+                Ok(None) => break Ok(()),
+                Ok(Some(inner)) => {
+                    if let Err(failure) = self.dispatch(inner) {
+                        break Err(failure);
+                    }
+                }
+                Err(error) => break Err(DecodeFailure::Fatal(decode_error(error))),
+            }
+        };
+        self.parser = parser;
+        result
     }
 
     fn begin(&mut self, header: &EventHeader, mut group: Group) {
@@ -430,12 +443,12 @@ impl LogDecoder {
         if self.tables.len() > KEPT_TABLES {
             self.tables.clear();
         }
-        self.tables.insert(address, (Arc::clone(table), decoders));
+        self.tables.insert(address, BoundTable { _map: Arc::clone(table), decoders });
         Ok(())
     }
 
     fn decode(&mut self, header: &EventHeader, rows: &RowsEvent<'_>) -> Result<(), DecodeFailure> {
-        let Some((_, decoders)) = self.tables.get_mut(&(Arc::as_ptr(&rows.table) as usize)) else {
+        let Some(BoundTable { decoders, .. }) = self.tables.get_mut(&(Arc::as_ptr(&rows.table) as usize)) else {
             return Err(Error::bug("rows of a table that was not announced").into());
         };
         if decoders.is_empty() || self.group.as_ref().is_some_and(|group| group.is_before_start) {
@@ -470,52 +483,6 @@ fn unwrapped(before: u64, low: u32) -> u64 {
         // The head of a file, repeated at the start of a dump.
         before
     }
-}
-
-fn refused(action: Action, feed: &Feed, sql: &str) -> Error {
-    let table = feed.table.full_name();
-    let mut statement: String = sql.chars().take(200).collect();
-    if statement.len() < sql.len() {
-        statement.push('…');
-    }
-    let (what, hint) = match action {
-        Action::Truncate => (
-            format!("table {table} was truncated"),
-            "the log does not say which rows are gone: empty the targets, and start the job without its checkpoint",
-        ),
-        Action::DropRows => (
-            format!("partitions of table {table} were emptied, dropped or exchanged"),
-            "the log does not say which rows are gone: start the job without its checkpoint",
-        ),
-        Action::Drop | Action::DropDatabase => (
-            format!("table {table} was dropped"),
-            "take the table out of the job, or start the job without its checkpoint when the table is back",
-        ),
-        Action::Rename => (
-            format!("table {table} was renamed, or another table took its name"),
-            "start the job without its checkpoint, so that the table is read anew",
-        ),
-        Action::Dml | Action::Alter => (
-            format!("rows of table {table} were changed by a statement that the log holds instead of the rows"),
-            "a session has set binlog_format to STATEMENT or MIXED: find it, and start the job without its checkpoint",
-        ),
-    };
-    Error::fix(what).because(format!("the log has: {statement}")).with_hint(hint)
-}
-
-fn altered(feed: &Feed, ddl: Option<&str>, why: Option<String>) -> Error {
-    let cause = match (ddl, why) {
-        (Some(ddl), Some(why)) => format!("{ddl}: {why}"),
-        (Some(text), None) => text.to_owned(),
-        (None, Some(text)) => text,
-        (None, None) => "the log and the table have different columns".to_owned(),
-    };
-    Error::fix(format!("table {} was altered so that its declared columns no longer fit", feed.table.full_name()))
-        .because(cause)
-        .with_hint(
-            "declare the columns as they are now, and start the job without its checkpoint; \
-             SET PERSIST binlog_row_metadata = FULL lets the reader follow most changes by itself",
-        )
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use super::connection::{LogConnection, LogContext, StreamEnd, stream_end};
 use super::decoder::{DecodeFailure, LogDecoder};
 use super::{LogChunk, LogResult};
 use crate::feed::Feed;
-use crate::wire::WireError;
+use crate::losses::Losses;
+use crate::wire::{Connection, WireError, WireResult};
 
 /// Rows at which a stretch of the log is handed over although more has arrived.
 const MAX_ROWS: usize = 8192;
@@ -27,6 +28,7 @@ pub(crate) struct LogMetrics {
     reconnects: Counter,
     lag: Gauge,
     position: Gauge,
+    losses: Losses,
 }
 
 impl LogMetrics {
@@ -37,6 +39,7 @@ impl LogMetrics {
             reconnects: group.counter("binlog_reconnects"),
             lag: group.gauge("source_lag_ms"),
             position: group.gauge("binlog_position"),
+            losses: Losses::new(group),
         }
     }
 }
@@ -158,15 +161,12 @@ impl LogTask {
             }
             let wire = connection.session.connection();
             // Everything that has arrived is handed over: waiting can take as long as it likes.
-            match tokio::time::timeout(CAUGHT_UP, wire.fill()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Interruption::Wire(error),
-                Err(_) => {
-                    self.metrics.lag.set(0);
-                    if let Err(error) = wire.fill().await {
-                        return Interruption::Wire(error);
-                    }
-                }
+            let filled = tokio::select! {
+                filled = fill(wire, &self.metrics.lag) => filled,
+                () = self.sender.closed() => return Interruption::Stop(Stop::NobodyListens),
+            };
+            if let Err(error) = filled {
+                return Interruption::Wire(error);
             }
         }
     }
@@ -199,7 +199,7 @@ impl LogTask {
     }
 
     async fn flush(&mut self) -> Result<(), Stop> {
-        let Some(chunk) = self.decoder.take()? else {
+        let Some(chunk) = self.decoder.take(&self.metrics.losses)? else {
             return Ok(());
         };
         if self.decoder.event_millis() > 0 {
@@ -212,4 +212,13 @@ impl LogTask {
     async fn send(&self, chunk: LogChunk) -> Result<(), Stop> {
         self.sender.send(Ok(chunk)).await.map_err(|_| Stop::NobodyListens)
     }
+}
+
+/// Waits for more of the log; after a while without any the reader counts as caught up.
+async fn fill(wire: &mut Connection, lag: &Gauge) -> WireResult<()> {
+    if let Ok(filled) = tokio::time::timeout(CAUGHT_UP, wire.fill()).await {
+        return filled;
+    }
+    lag.set(0);
+    wire.fill().await
 }

@@ -90,10 +90,10 @@ impl TableMerge {
         let mut segments: Vec<Segment> = Vec::new();
         let mut open = Some(None);
         for range in finished {
-            if open.as_ref() != Some(&range.start) {
-                if let Some(start) = open.take() {
-                    segments.push(Segment { start, state: State::Waiting });
-                }
+            if open.as_ref() != Some(&range.start)
+                && let Some(start) = open.take()
+            {
+                segments.push(Segment { start, state: State::Waiting });
             }
             segments.push(Segment { start: range.start.clone(), state: State::Finished });
             open = range.end.clone().map(Some);

@@ -181,7 +181,7 @@ impl MysqlCdcOptions {
             );
         }
         let upper = "chunk-key.even-distribution.factor.upper-bound";
-        if !(self.factor_upper >= 1.0) {
+        if self.factor_upper.is_nan() || self.factor_upper < 1.0 {
             let text =
                 format!("The value of option '{upper}' must larger than or equals 1.0, but is {}", self.factor_upper);
             reader.reject(upper, text, "the default is 1000.0");

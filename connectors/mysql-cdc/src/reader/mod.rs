@@ -107,7 +107,7 @@ impl SourceReader for Reader {
     }
 
     fn position(&mut self) -> Result<Vec<u8>> {
-        self.committed.to_bytes()
+        self.committed.serialise()
     }
 }
 

@@ -14,6 +14,7 @@ use super::state::Committed;
 use super::{FeedState, Reader};
 use crate::feed::Feed;
 use crate::log::{LogContext, LogDecoder, LogMark, LogMetrics, run};
+use crate::losses::Losses;
 use crate::merge::TableMerge;
 use crate::options::{MysqlCdcOptions, Passthrough, StartupMode, parse_offset};
 use crate::position::{Offset, Position, TablePosition};
@@ -32,6 +33,7 @@ pub(crate) async fn open(source: &MysqlCdcSource, context: SourceContext) -> Res
     let mut session = Session::connect(&connect).await?;
     let server = Server::inspect(&mut session).await?;
     let feeds = Arc::new(find_feeds(source, &mut session).await?);
+    warn_of_large_chunks(&feeds);
     let restored = context.restored.iter().find(|bytes| !bytes.is_empty());
     let restored = restored.map(|bytes| Position::from_bytes(bytes)).transpose()?;
     let offset = match &restored {
@@ -104,6 +106,7 @@ impl Opening<'_> {
                 server: self.server.clone(),
                 feeds: Arc::clone(&self.feeds),
                 decode: self.decode.clone(),
+                losses: Losses::new(&self.context.metrics),
             };
             Snapshot::start(context, workers, &self.context.spawner)
         })
@@ -125,9 +128,7 @@ impl Opening<'_> {
                 in_flight: 0,
                 progress: SnapshotProgress::new(
                     &self.context.metrics,
-                    &feed.sql_name,
-                    feed.table.estimated_rows,
-                    feed.chunk_rows,
+                    feed,
                     table.snapshot_rows,
                     table.finished.is_none(),
                 ),
@@ -174,6 +175,18 @@ async fn find_feeds(source: &MysqlCdcSource, session: &mut Session) -> Result<Ve
         }
     }
     Error::many(errors).map_or(Ok(feeds), Err)
+}
+
+/// A chunk is held in memory: a large table that is one chunk may be more than there is.
+fn warn_of_large_chunks(feeds: &[Feed]) {
+    const LARGE: u64 = 1_000_000;
+    for feed in feeds.iter().filter(|feed| feed.chunk_key.is_none() && feed.table.estimated_rows > LARGE) {
+        tracing::warn!(
+            "table {} has about {} rows and no key that chunks can be made of: a snapshot reads it as one",
+            feed.table.full_name(),
+            feed.table.estimated_rows
+        );
+    }
 }
 
 /// Where every feed begins: where the checkpoint says, or with a snapshot if its table wants one.

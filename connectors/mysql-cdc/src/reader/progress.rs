@@ -2,6 +2,8 @@
 
 use sluice_model::{Gauge, MetricGroup};
 
+use crate::feed::Feed;
+
 /// Gauges of one table.
 #[derive(Debug, Clone)]
 pub(super) struct SnapshotProgress {
@@ -11,17 +13,10 @@ pub(super) struct SnapshotProgress {
 }
 
 impl SnapshotProgress {
-    /// Gauges of a table; `estimate` is the number of rows that the server expects, and `rows` what has been read of
-    /// them already.
-    pub(super) fn new(
-        metrics: &MetricGroup,
-        table: &str,
-        estimate: u64,
-        chunk_rows: u32,
-        rows: u64,
-        done: bool,
-    ) -> Self {
-        let group = metrics.with_label("table", table);
+    /// Gauges of a table, of whose rows `rows` have been read before.
+    pub(super) fn new(metrics: &MetricGroup, feed: &Feed, rows: u64, done: bool) -> Self {
+        let group = metrics.with_label("table", &feed.sql_name).with_label("source_table", feed.table.full_name());
+        let (estimate, chunk_rows) = (feed.table.estimated_rows, feed.chunk_rows);
         let clamp = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         group.gauge("snapshot_rows_estimated").set(clamp(estimate));
         group.gauge("snapshot_chunks_total").set(clamp(estimate.div_ceil(u64::from(chunk_rows.max(1))).max(1)));
@@ -30,6 +25,7 @@ impl SnapshotProgress {
             rows: group.gauge("snapshot_rows"),
             finished: group.gauge("snapshot_finished"),
         };
+        this.chunks_done.set(0);
         this.rows.set(clamp(rows));
         this.finished.set(i64::from(done));
         this

@@ -56,7 +56,7 @@ impl Committed {
     }
 
     /// The serialised form.
-    pub(super) fn to_bytes(&mut self) -> Result<Vec<u8>> {
+    pub(super) fn serialise(&mut self) -> Result<Vec<u8>> {
         if let Some(bytes) = &self.serialised {
             return Ok(bytes.clone());
         }

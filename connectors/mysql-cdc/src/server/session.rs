@@ -30,6 +30,10 @@ impl Session {
             )
             .await?;
         session.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+        // MySQL's and MariaDB's limits for long statements; each knows only its own.
+        for limit in ["max_execution_time", "max_statement_time"] {
+            let _ = session.try_query(&format!("SET SESSION {limit} = 0")).await;
+        }
         Ok(session)
     }
 

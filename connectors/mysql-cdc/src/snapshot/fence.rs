@@ -42,8 +42,9 @@ pub(super) async fn open(session: &mut Session, server: &Server, feed: &Feed, vi
         Flavour::MariaDb => consistent_snapshot(session, visible).await.map(Fence::Known),
         Flavour::MySql => {
             match visible {
+                Visible::Nothing => {}
                 Visible::Gtids(gtids) => executed(session, gtids).await?,
-                _ => {
+                Visible::Unnamed | Visible::Place(_) => {
                     lock(session, feed).await?;
                     session.query("UNLOCK TABLES").await?;
                 }
@@ -101,9 +102,6 @@ pub(crate) async fn snapshot_place(session: &mut Session) -> Result<(String, u64
 }
 
 async fn executed(session: &mut Session, gtids: &str) -> Result<()> {
-    if gtids.is_empty() {
-        return Ok(());
-    }
     let mut waits = WAITS.iter();
     while session.scalar(&format!("SELECT GTID_SUBSET('{gtids}', @@GLOBAL.gtid_executed)")).await? != "1" {
         pause(waits.next()).await;

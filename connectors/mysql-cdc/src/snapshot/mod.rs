@@ -23,6 +23,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::chunk::{Bound, ChunkId, Range};
 use crate::feed::Feed;
+use crate::losses::Losses;
 use crate::position::Place;
 use crate::server::Server;
 use crate::wire::ConnectOptions;
@@ -30,8 +31,10 @@ use crate::wire::ConnectOptions;
 /// What a read has to show at least: everything that was consumed from the log before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Visible {
-    /// Nothing was consumed, or a lock sees to it.
+    /// Nothing was consumed that is not visible for long.
     Nothing,
+    /// Transactions without a name: a lock has to see to it.
+    Unnamed,
     /// The transaction that begins at this place.
     Place(Place),
     /// These transactions.
@@ -76,6 +79,7 @@ pub(crate) struct SnapshotContext {
     pub(crate) server: Server,
     pub(crate) feeds: Arc<Vec<Feed>>,
     pub(crate) decode: DecodeOptions,
+    pub(crate) losses: Losses,
 }
 
 /// The running connections.

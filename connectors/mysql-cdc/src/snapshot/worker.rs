@@ -87,7 +87,10 @@ async fn rows(context: &SnapshotContext, session: &mut Session, feed: &Feed, sql
     let mut decoder = ResultRowDecoder::with_options(&feed.columns, context.decode.clone()).map_err(decode_error)?;
     let mut builder = feed.builder()?;
     match stream(session, &mut decoder, &mut builder, sql).await {
-        Ok(()) => Ok(feed.take(&mut builder, &[])?.into_parts().0),
+        Ok(()) => {
+            context.losses.count(&builder, (0, 0));
+            Ok(feed.take(&mut builder, &[])?.into_parts().0)
+        }
         Err(Failure::Decode(error)) => Err(error),
         Err(Failure::Wire(error)) => Err(session.failure(&error, &GrantHint::Select(feed.table.quoted()))),
     }

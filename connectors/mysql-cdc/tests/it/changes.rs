@@ -68,8 +68,7 @@ async fn startup_modes_without_a_snapshot(server: Server) {
     let position = latest.position();
     assert!(position.contains("\"version\":1"), "{position}");
     database.run("INSERT INTO t VALUES (3, 'c')").await;
-    latest.settle().await;
-    assert_eq!(latest.state[0].keys().collect::<Vec<_>>(), ["3 c"]);
+    latest.expect_rows(&["3 c"]).await;
     let all = database.table("SELECT id, v FROM t").await;
     earliest.expect(0, &all).await;
     let status = match server {
@@ -83,8 +82,7 @@ async fn startup_modes_without_a_snapshot(server: Server) {
         .with("scan.startup.specific-offset.file", &end[0])
         .with("scan.startup.specific-offset.pos", &end[1]);
     let mut job = Job::start(&[specific]).await;
-    job.settle().await;
-    assert_eq!(job.state[0].keys().collect::<Vec<_>>(), ["4 d"]);
+    job.expect_rows(&["4 d"]).await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let now = database.rows("SELECT UNIX_TIMESTAMP() * 1000").await.remove(0).remove(0);
     database.run("INSERT INTO t VALUES (5, 'e')").await;
@@ -92,8 +90,7 @@ async fn startup_modes_without_a_snapshot(server: Server) {
         .with("scan.startup.mode", "timestamp")
         .with("scan.startup.timestamp-millis", &now);
     let mut job = Job::start(&[timed]).await;
-    job.settle().await;
-    assert_eq!(job.state[0].keys().collect::<Vec<_>>(), ["5 e"]);
+    job.expect_rows(&["5 e"]).await;
     database.drop().await;
 }
 

@@ -17,6 +17,7 @@ on_both_servers!(
     binary_keys_under_load,
     restarts_under_load,
     composite_keys_under_load,
+    tables_without_transactions_under_load,
 );
 
 /// Several connections that insert, update, delete and swap keys until told to stop.
@@ -72,9 +73,16 @@ fn statement(dice: &mut Dice, table: &str, key: fn(u64) -> String, keys: u64) ->
     }
 }
 
-async fn under_load(server: Server, key_type: &str, sql: SqlType, key: fn(u64) -> String, restarts: bool) {
+async fn under_load(
+    server: Server,
+    key_type: &str,
+    sql: SqlType,
+    key: fn(u64) -> String,
+    restarts: bool,
+    engine: &str,
+) {
     let mut database = Database::new(server).await;
-    database.run(&format!("CREATE TABLE t (k {key_type}, v BIGINT, PRIMARY KEY (k))")).await;
+    database.run(&format!("CREATE TABLE t (k {key_type}, v BIGINT, PRIMARY KEY (k)) {engine}")).await;
     const KEYS: u64 = 600;
     for id in (0..KEYS).step_by(2) {
         database.run(&format!("INSERT IGNORE INTO t VALUES ({}, {id})", key(id))).await;
@@ -111,11 +119,15 @@ async fn under_load(server: Server, key_type: &str, sql: SqlType, key: fn(u64) -
 }
 
 async fn integer_keys_under_load(server: Server) {
-    under_load(server, "BIGINT", SqlType::BigInt, |id| (id * 3).to_string(), false).await;
+    under_load(server, "BIGINT", SqlType::BigInt, |id| (id * 3).to_string(), false, "").await;
 }
 
 async fn restarts_under_load(server: Server) {
-    under_load(server, "BIGINT", SqlType::BigInt, |id| (id * 3).to_string(), true).await;
+    under_load(server, "BIGINT", SqlType::BigInt, |id| (id * 3).to_string(), true, "").await;
+}
+
+async fn tables_without_transactions_under_load(server: Server) {
+    under_load(server, "BIGINT", SqlType::BigInt, |id| (id * 3).to_string(), false, "ENGINE = MyISAM").await;
 }
 
 /// Keys whose order under the collation is not that of their bytes, some of them equal but for case.
@@ -126,7 +138,7 @@ fn word(id: u64) -> String {
 }
 
 async fn string_keys_under_load(server: Server) {
-    under_load(server, "VARCHAR(20)", SqlType::STRING, word, true).await;
+    under_load(server, "VARCHAR(20)", SqlType::STRING, word, true, "").await;
 }
 
 async fn binary_keys_under_load(server: Server) {

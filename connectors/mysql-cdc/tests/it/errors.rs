@@ -143,3 +143,88 @@ async fn a_server_that_is_not_there(server: Server) {
     assert_contains(&error, &["no connection to the server at 127.0.0.1:1", "check 'hostname' and 'port'"]);
     database.drop().await;
 }
+
+mod logins {
+    use super::*;
+
+    /// The first login of an account needs its password, whatever way it takes; later ones its hash.
+    async fn logs_in(ssl_mode: &str) {
+        let mut database = database(Server::MySql).await;
+        let user = format!("u{}{}", database.name, ssl_mode.to_lowercase());
+        database.run(&format!("CREATE USER '{user}'@'%' IDENTIFIED WITH caching_sha2_password BY 'päss'")).await;
+        database.run(&format!("GRANT SELECT, REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO '{user}'@'%'")).await;
+        database.run("INSERT INTO orders VALUES (1, 2, 'x')").await;
+        let table = Table::new(&database, "orders", &ID, 1)
+            .with("username", &user)
+            .with("password", "päss")
+            .with("jdbc.properties.sslMode", ssl_mode);
+        let expected = database.table("SELECT id FROM orders").await;
+        for _ in 0..2 {
+            let mut job = Job::start(std::slice::from_ref(&table)).await;
+            job.expect(0, &expected).await;
+        }
+        if ssl_mode == "DISABLED" {
+            database.run(&format!("ALTER USER '{user}'@'%' IDENTIFIED BY 'other'")).await;
+            let refused = table.with("password", "other").with("jdbc.properties.allowPublicKeyRetrieval", "false");
+            let error = Job::error_of(&[refused]).await;
+            assert_contains(&error, &["allowPublicKeyRetrieval"]);
+        }
+        database.run(&format!("DROP USER '{user}'@'%'")).await;
+        database.drop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn over_tls() {
+        logs_in("REQUIRED").await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn in_clear_text() {
+        logs_in("DISABLED").await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_untrusted_certificate_is_refused() {
+        let database = database(Server::MySql).await;
+        let table = Table::new(&database, "orders", &ID, 1).with("jdbc.properties.sslMode", "VERIFY_CA");
+        let error = Job::error_of(&[table]).await;
+        assert_contains(&error, &["no encrypted connection", "jdbc.properties.sslCa"]);
+        database.drop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn tls_that_the_server_lacks() {
+        let database = database(Server::MariaDb).await;
+        let table = Table::new(&database, "orders", &ID, 1).with("jdbc.properties.sslMode", "REQUIRED");
+        let error = Job::error_of(&[table]).await;
+        assert_contains(&error, &["which the server does not offer"]);
+        database.drop().await;
+    }
+}
+
+mod server_ids {
+    use super::*;
+
+    /// MariaDB ends the older of two readers with one id.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_taken_id_is_left_for_another_of_the_range() {
+        let mut database = database(Server::MariaDb).await;
+        let low = 900_000 + std::process::id() % 100_000 * 10;
+        let table = |ids: String| Table::new(&database, "orders", &ID, 1).with("server-id", &ids);
+        let (range, one) = (table(format!("{low}-{}", low + 3)), table(low.to_string()));
+        let mut flexible = Job::start(&[range]).await;
+        flexible.settle().await;
+        let mut rigid = Job::start(std::slice::from_ref(&one)).await;
+        rigid.settle().await;
+        database.run("INSERT INTO orders VALUES (1, 2, 'x')").await;
+        let expected = database.table("SELECT id FROM orders").await;
+        flexible.expect(0, &expected).await;
+        rigid.expect(0, &expected).await;
+        let mut third = Job::start(&[one]).await;
+        let error = rigid.failure().await;
+        assert_contains(&error, &["another replica or reader uses server-id", "range of its own"]);
+        third.expect(0, &expected).await;
+        drop((flexible, rigid, third));
+        database.drop().await;
+    }
+}

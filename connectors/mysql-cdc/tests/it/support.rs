@@ -324,6 +324,12 @@ impl Job {
         }
     }
 
+    /// Reads until table 0 has these rows.
+    pub(crate) async fn expect_rows(&mut self, rows: &[&str]) {
+        let expected = rows.iter().map(|row| ((*row).to_owned(), 1)).collect();
+        self.expect(0, &expected).await;
+    }
+
     /// Reads until nothing has come for a while.
     pub(crate) async fn settle(&mut self) {
         while self.step(Duration::from_millis(700)).await {}

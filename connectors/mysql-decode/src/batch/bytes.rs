@@ -80,7 +80,9 @@ impl Bytes {
         if appended.is_ascii() {
             return None;
         }
-        (from..self.len()).map(|index| (index, self.value(index))).find(|(_, value)| std::str::from_utf8(value).is_err())
+        (from..self.len())
+            .map(|index| (index, self.value(index)))
+            .find(|(_, value)| std::str::from_utf8(value).is_err())
     }
 
     fn value(&self, index: usize) -> &[u8] {

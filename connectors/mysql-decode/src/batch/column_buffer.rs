@@ -36,7 +36,11 @@ pub(crate) enum Values {
     Int64(Vec<i64>),
     Float32(Vec<f32>),
     Float64(Vec<f64>),
-    Decimal { values: Vec<i128>, precision: u8, scale: u8 },
+    Decimal {
+        values: Vec<i128>,
+        precision: u8,
+        scale: u8,
+    },
     Utf8(Bytes),
     Binary(Bytes),
     /// Days since 1970.
@@ -44,9 +48,18 @@ pub(crate) enum Values {
     /// Microseconds of the day.
     Time(Vec<i64>),
     /// `utc` when the type has a time zone.
-    Timestamp { values: Vec<i64>, unit: Unit, utc: bool, zone: Option<Arc<str>> },
+    Timestamp {
+        values: Vec<i64>,
+        unit: Unit,
+        utc: bool,
+        zone: Option<Arc<str>>,
+    },
     /// List of text: all items, and the number of items up to the end of each row, beginning with 0.
-    List { items: Bytes, ends: Vec<i32>, item: FieldRef },
+    List {
+        items: Bytes,
+        ends: Vec<i32>,
+        item: FieldRef,
+    },
 }
 
 /// Unit of a Timestamp column.

@@ -5,6 +5,6 @@ mod bytes;
 mod column_buffer;
 mod validity;
 
-pub use builder::{RowBatchBuilder, UpdateMode};
 pub(crate) use builder::kind;
+pub use builder::{RowBatchBuilder, UpdateMode};
 pub(crate) use column_buffer::{ColumnBuffer, Unit, Values};

@@ -55,7 +55,11 @@ fn signedness(columns: &mut [WireColumn], value: Cursor<'_>) -> Read<()> {
 }
 
 /// The collation most columns have, then pairs of (number among the counted columns, collation) for the others.
-fn default_collation(columns: &mut [WireColumn], mut value: Cursor<'_>, counts: impl Fn(&WireColumn) -> bool) -> Read<()> {
+fn default_collation(
+    columns: &mut [WireColumn],
+    mut value: Cursor<'_>,
+    counts: impl Fn(&WireColumn) -> bool,
+) -> Read<()> {
     let default = collation(&mut value)?;
     let mut counted: Vec<_> = columns.iter_mut().filter(|column| counts(column)).collect();
     counted.iter_mut().for_each(|column| column.collation = Some(default));

@@ -10,22 +10,22 @@
 //! [`BinlogParser`] keeps what later events need: the checksum algorithm, the post-header lengths and the table maps.
 //! The position in the log is the caller's business, because the header holds 32 bits of it only.
 
-mod header;
-mod parser;
 mod checksum;
-mod format;
-mod transaction;
-mod tagged;
-mod query;
-mod status_vars;
 mod control;
-mod table_map;
-mod metadata;
-mod wire_type;
-mod table_cache;
-mod rows;
-mod payload;
+mod format;
+mod header;
 mod inflate;
+mod metadata;
+mod parser;
+mod payload;
+mod query;
+mod rows;
+mod status_vars;
+mod table_cache;
+mod table_map;
+mod tagged;
+mod transaction;
+mod wire_type;
 
 use std::sync::Arc;
 
@@ -55,7 +55,6 @@ pub struct Event<'a> {
 
 /// What an event says.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one event exists at a time, on the stack; boxing would allocate per event")]
 pub enum EventBody<'a> {
     /// Start of a file: server version, checksum algorithm.
     FormatDescription(FormatDescription),

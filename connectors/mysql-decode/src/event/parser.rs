@@ -153,8 +153,10 @@ impl BinlogParser {
             return Ok(EventBody::StatementEnd);
         }
         let table = self.tables.get(table_id).cloned().ok_or_else(|| {
-            DecodeError::malformed(format!("rows of table id {table_id}, which no table map of the statement announced"))
-                .with_hint("reading began in the middle of a statement; begin at a transaction")
+            DecodeError::malformed(format!(
+                "rows of table id {table_id}, which no table map of the statement announced"
+            ))
+            .with_hint("reading began in the middle of a statement; begin at a transaction")
         })?;
         if ends_statement {
             self.tables.end_statement();
@@ -175,13 +177,22 @@ impl BinlogParser {
 /// Known events that carry no rows, and unknown ones, which may be skipped only if they say so.
 fn without_rows<'a>(header: EventHeader, type_code: u8) -> Result<EventBody<'a>> {
     match type_code {
-        t::INTVAR | t::RAND | t::USER_VAR | t::APPEND_BLOCK | t::DELETE_FILE | t::BEGIN_LOAD_QUERY | t::IGNORABLE
-        | t::TRANSACTION_CONTEXT | t::VIEW_CHANGE | t::MARIA_BINLOG_CHECKPOINT | t::MARIA_START_ENCRYPTION => {
-            Ok(EventBody::Other(type_code))
-        }
+        t::INTVAR
+        | t::RAND
+        | t::USER_VAR
+        | t::APPEND_BLOCK
+        | t::DELETE_FILE
+        | t::BEGIN_LOAD_QUERY
+        | t::IGNORABLE
+        | t::TRANSACTION_CONTEXT
+        | t::VIEW_CHANGE
+        | t::MARIA_BINLOG_CHECKPOINT
+        | t::MARIA_START_ENCRYPTION => Ok(EventBody::Other(type_code)),
         _ if header.is_ignorable() => Ok(EventBody::Ignorable(type_code)),
-        _ => Err(DecodeError::unsupported(format!("event of unknown type {type_code} may carry rows, so it cannot be skipped"))
-            .with_hint("the server is newer than this program; please report the type number and the server version")),
+        _ => Err(DecodeError::unsupported(format!(
+            "event of unknown type {type_code} may carry rows, so it cannot be skipped"
+        ))
+        .with_hint("the server is newer than this program; please report the type number and the server version")),
     }
 }
 

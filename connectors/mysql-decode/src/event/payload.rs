@@ -59,8 +59,9 @@ impl<'a> TransactionPayload<'a> {
             }
             other => {
                 let what = format!("transaction compression {other} is not supported");
-                return Err(DecodeError::unsupported(what)
-                    .with_hint("set binlog_transaction_compression=OFF on the server"));
+                return Err(
+                    DecodeError::unsupported(what).with_hint("set binlog_transaction_compression=OFF on the server")
+                );
             }
         };
         Ok(PayloadEvents { source, event: Vec::new(), left: limit, limit })

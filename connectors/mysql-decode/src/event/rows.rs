@@ -99,7 +99,9 @@ impl<'a> RowsEvent<'a> {
         if layout.has_extra {
             let len = usize::from(cursor.u16_le()?);
             let extra = len.checked_sub(2);
-            cursor.skip(extra.ok_or_else(|| DecodeError::malformed(format!("rows event with extra data of {len} bytes")))?)?;
+            cursor.skip(
+                extra.ok_or_else(|| DecodeError::malformed(format!("rows event with extra data of {len} bytes")))?,
+            )?;
         }
         let column_count = cursor.lenenc_usize()?;
         let columns_before = cursor.take(bitmap_len(column_count))?;

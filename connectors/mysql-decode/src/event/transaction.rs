@@ -144,7 +144,8 @@ impl<'a> MariaGtidEvent<'a> {
 mod tests {
     use super::*;
 
-    const UUID: &[u8] = &[0x3e, 0x11, 0xfa, 0x47, 0x71, 0xca, 0x11, 0xe1, 0x9e, 0x33, 0xc8, 0x0a, 0xa9, 0x42, 0x95, 0x62];
+    const UUID: &[u8] =
+        &[0x3e, 0x11, 0xfa, 0x47, 0x71, 0xca, 0x11, 0xe1, 0x9e, 0x33, 0xc8, 0x0a, 0xa9, 0x42, 0x95, 0x62];
 
     #[test]
     fn a_gtid_grew_with_the_server_version() {
@@ -161,7 +162,10 @@ mod tests {
         bytes.extend_from_slice(&1_600_000_000_000_000u64.to_le_bytes()[..7]);
         bytes.extend_from_slice(&[252, 0, 1]);
         let new = GtidEvent::parse(&bytes).unwrap();
-        assert_eq!((new.immediate_commit_micros, new.original_commit_micros), (1_700_000_000_000_000, 1_600_000_000_000_000));
+        assert_eq!(
+            (new.immediate_commit_micros, new.original_commit_micros),
+            (1_700_000_000_000_000, 1_600_000_000_000_000)
+        );
         assert_eq!(new.transaction_len, 256);
     }
 

@@ -88,8 +88,16 @@ impl WireType {
     /// | ENUM, SET | bytes of the index or the bit set |
     pub(crate) fn read_metadata(self, cursor: &mut Cursor<'_>) -> Read<(Self, u16)> {
         match self {
-            Self::Float | Self::Double | Self::Blob | Self::BlobCompressed | Self::Json | Self::Geometry
-            | Self::Vector | Self::Timestamp2 | Self::DateTime2 | Self::Time2 => Ok((self, cursor.u8()?.into())),
+            Self::Float
+            | Self::Double
+            | Self::Blob
+            | Self::BlobCompressed
+            | Self::Json
+            | Self::Geometry
+            | Self::Vector
+            | Self::Timestamp2
+            | Self::DateTime2
+            | Self::Time2 => Ok((self, cursor.u8()?.into())),
             Self::VarChar | Self::VarCharCompressed => Ok((self, cursor.u16_le()?)),
             Self::Bit => {
                 let [bits, bytes] = cursor.array()?;
@@ -105,8 +113,15 @@ impl WireType {
     pub(crate) fn is_numeric(self) -> bool {
         matches!(
             self,
-            Self::Tiny | Self::Short | Self::Int24 | Self::Long | Self::LongLong | Self::NewDecimal | Self::Float
-                | Self::Double | Self::Year
+            Self::Tiny
+                | Self::Short
+                | Self::Int24
+                | Self::Long
+                | Self::LongLong
+                | Self::NewDecimal
+                | Self::Float
+                | Self::Double
+                | Self::Year
         )
     }
 
@@ -114,9 +129,12 @@ impl WireType {
     /// types), MariaDB counts spatial types, UUID and INET.
     pub(crate) fn is_character(self, mariadb: bool) -> bool {
         match self {
-            Self::String | Self::VarChar | Self::Blob | Self::BlobCompressed | Self::VarCharCompressed | Self::Vector => {
-                true
-            }
+            Self::String
+            | Self::VarChar
+            | Self::Blob
+            | Self::BlobCompressed
+            | Self::VarCharCompressed
+            | Self::Vector => true,
             Self::Geometry => mariadb,
             _ => false,
         }

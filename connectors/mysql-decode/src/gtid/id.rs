@@ -130,9 +130,7 @@ mod tests {
 
     #[test]
     fn ids_read_and_print_alike() {
-        for text in
-            ["3e11fa47-71ca-11e1-9e33-c80aa9429562:23", "3e11fa47-71ca-11e1-9e33-c80aa9429562:nightly_job:1"]
-        {
+        for text in ["3e11fa47-71ca-11e1-9e33-c80aa9429562:23", "3e11fa47-71ca-11e1-9e33-c80aa9429562:nightly_job:1"] {
             assert_eq!(text.parse::<Gtid>().unwrap().to_string(), text);
         }
         let loud: Gtid = " 3E11FA4771CA11E19E33C80AA9429562:Tag:7 ".parse().unwrap();

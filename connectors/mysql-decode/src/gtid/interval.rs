@@ -30,10 +30,7 @@ impl Intervals {
             self.0.insert(from, run);
             return;
         }
-        let merged = Interval {
-            first: self.0[from].first.min(run.first),
-            last: self.0[to - 1].last.max(run.last),
-        };
+        let merged = Interval { first: self.0[from].first.min(run.first), last: self.0[to - 1].last.max(run.last) };
         self.0.drain(from + 1..to);
         self.0[from] = merged;
     }

@@ -5,11 +5,11 @@
 //! | MySQL | [`Gtid`] `uuid[:tag]:number` | [`GtidSet`] `uuid:1-5:7,uuid:tag:1-3` |
 //! | MariaDB | [`MariaGtid`] `domain-server-sequence` | [`MariaGtidPos`] `0-1-5,1-2-7` |
 
+mod binary;
 mod id;
 mod interval;
-mod set;
-mod binary;
 mod maria;
+mod set;
 mod text;
 
 pub use id::{Gtid, GtidSource, ServerUuid, Tag};

@@ -25,8 +25,9 @@ pub(crate) fn decode(op: Op, cursor: &mut Cursor<'_>, column: &mut ColumnBuffer,
             put_text(cursor, len, column)
         }
         Op::Decimal(layout) => {
-            let unscaled = layout.unpack(cursor.take(layout.bytes.into())?)?;
-            column.put_decimal(unscaled, layout.scale)
+            let source = cursor.rest();
+            cursor.skip(layout.bytes.into())?;
+            column.put_declared_decimal(layout.unpack(source)?, layout)
         }
         Op::DateTime2 { digits } => column.put_datetime(datetime2(cursor, digits)?, digits),
         Op::I8 => column.put_i64(i64::from(cursor.u8()? as i8)),
@@ -114,15 +115,14 @@ fn prefixed<'a>(cursor: &mut Cursor<'a>, prefix: u8) -> Read<&'a [u8]> {
 /// Three bytes, little-endian: day 5 bits, month 4, year 15.
 fn date(cursor: &mut Cursor<'_>) -> Read<Date> {
     let bits = cursor.u24_le()?;
-    Ok(Date { year: (bits >> 9) as u16, month: (bits >> 5 & 15) as u8, day: (bits & 31) as u8 })
+    Ok(Date { year: bits >> 9, month: bits >> 5 & 15, day: bits & 31 })
 }
 
 /// Five bytes, big-endian: sign 1 bit (set), year × 13 + month 17, day 5, hour 5, minute 6, second 6; then the
 /// fraction.
 #[inline]
 fn datetime2(cursor: &mut Cursor<'_>, digits: u8) -> Result<DateTime, Fault> {
-    let [a, b, c, d, e] = cursor.array()?;
-    let bits = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+    let bits = cursor.u40_be()?;
     let micros = fraction(cursor, digits)?;
     if bits >> 39 != 1 {
         return Err(Fault::Malformed);
@@ -132,8 +132,8 @@ fn datetime2(cursor: &mut Cursor<'_>, digits: u8) -> Result<DateTime, Fault> {
     if year > 9999 {
         return Err(Fault::Malformed);
     }
-    let date = Date { year: year as u16, month: (year_month % 13) as u8, day: (bits >> 17 & 31) as u8 };
-    let clock = Clock::new((bits >> 12 & 31) as u8, (bits >> 6 & 63) as u8, (bits & 63) as u8, micros)?;
+    let date = Date { year, month: year_month % 13, day: (bits >> 17 & 31) as u32 };
+    let clock = Clock::new((bits >> 12 & 31) as u32, (bits >> 6 & 63) as u32, (bits & 63) as u32, micros)?;
     Ok(DateTime { date, clock })
 }
 
@@ -176,21 +176,21 @@ fn time2(cursor: &mut Cursor<'_>, digits: u8) -> Result<Span, Fault> {
         2 => fraction * 100,
         _ => fraction,
     };
-    let (minutes, seconds) = ((clock >> 6 & 63) as u8, (clock & 63) as u8);
+    let (minutes, seconds) = ((clock >> 6 & 63) as u32, (clock & 63) as u32);
     Span::new(raw < 0, (clock >> 12) as u32, minutes, seconds, micros)
 }
 
 /// The decimal digits YYYYMMDDhhmmss.
 fn old_datetime(value: u64) -> Result<DateTime, Fault> {
     let (date, clock) = (value / 1_000_000, value % 1_000_000);
-    let year = u16::try_from(date / 10_000).ok().filter(|year| *year <= 9999).ok_or(Fault::Malformed)?;
-    let date = Date { year, month: (date / 100 % 100) as u8, day: (date % 100) as u8 };
-    let clock = Clock::new((clock / 10_000) as u8, (clock / 100 % 100) as u8, (clock % 100) as u8, 0)?;
+    let year = u32::try_from(date / 10_000).ok().filter(|year| *year <= 9999).ok_or(Fault::Malformed)?;
+    let date = Date { year, month: (date / 100 % 100) as u32, day: (date % 100) as u32 };
+    let clock = Clock::new((clock / 10_000) as u32, (clock / 100 % 100) as u32, (clock % 100) as u32, 0)?;
     Ok(DateTime { date, clock })
 }
 
 /// The decimal digits hhmmss, negative as a whole.
 fn old_time(value: i32) -> Result<Span, Fault> {
     let digits = value.unsigned_abs();
-    Span::new(value < 0, digits / 10_000, (digits / 100 % 100) as u8, (digits % 100) as u8, 0)
+    Span::new(value < 0, digits / 10_000, digits / 100 % 100, digits % 100, 0)
 }

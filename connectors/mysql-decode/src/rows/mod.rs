@@ -3,10 +3,10 @@
 //! The wire is row-major: per row a bitmap of NULLs, then the values of the columns that are not NULL. So the loop is
 //! rows outside, columns inside, over steps that were decided when the table map came ([`plan`], [`program`]).
 
+mod cell;
 mod options;
 mod plan;
 mod program;
-mod cell;
 mod walk;
 
 use std::sync::Arc;
@@ -243,8 +243,11 @@ fn plan_columns(table_map: &TableMap, columns: &[TargetColumn]) -> Result<Vec<Pl
         let (Some(wire), Some(plan)) =
             (table_map.columns.get(target.source_index), planned.get_mut(target.source_index))
         else {
-            let what = format!("the column is number {}, the table has {}", target.source_index + 1, table_map.columns.len());
-            return Err(DecodeError::schema(what).in_column(name()).with_hint("the table was altered; read its columns again"));
+            let what =
+                format!("the column is number {}, the table has {}", target.source_index + 1, table_map.columns.len());
+            return Err(DecodeError::schema(what)
+                .in_column(name())
+                .with_hint("the table was altered; read its columns again"));
         };
         if plan.decode.is_some() {
             return Err(DecodeError::schema("two target columns read the same column of the table").in_column(name()));

@@ -27,31 +27,56 @@ pub(crate) enum Op {
     Decimal(DecimalLayout),
     DecimalText(DecimalLayout),
     Year,
-    Bits { bytes: u8 },
+    Bits {
+        bytes: u8,
+    },
     Date,
-    DateTime2 { digits: u8 },
-    Timestamp2 { digits: u8 },
-    Time2 { digits: u8 },
+    DateTime2 {
+        digits: u8,
+    },
+    Timestamp2 {
+        digits: u8,
+    },
+    Time2 {
+        digits: u8,
+    },
     /// DATETIME of tables made before MySQL 5.6.
     OldDateTime,
     /// TIMESTAMP of tables made before MySQL 5.6.
     OldTimestamp,
     /// TIME of tables made before MySQL 5.6.
     OldTime,
-    Text { prefix: u8 },
-    Latin1 { prefix: u8 },
+    Text {
+        prefix: u8,
+    },
+    Latin1 {
+        prefix: u8,
+    },
     /// Filled up with zero bytes to `width`.
-    Bytes { prefix: u8, width: u16 },
-    Json { prefix: u8 },
-    Enum { bytes: u8 },
-    Set { bytes: u8 },
+    Bytes {
+        prefix: u8,
+        width: u16,
+    },
+    Json {
+        prefix: u8,
+    },
+    Enum {
+        bytes: u8,
+    },
+    Set {
+        bytes: u8,
+    },
     Uuid,
     Inet4,
     Inet6,
     /// Not needed, always of the same width. Neighbours are joined.
-    Skip { bytes: u32 },
+    Skip {
+        bytes: u32,
+    },
     /// Not needed, preceded by its length.
-    SkipPrefixed { prefix: u8 },
+    SkipPrefixed {
+        prefix: u8,
+    },
 }
 
 /// How to pass over a column.
@@ -89,16 +114,16 @@ pub(crate) fn decode(target: &TargetColumn, wire: &WireColumn) -> Result<Op> {
     targets::check(target)?;
     check_declared(&target.source, wire)?;
     let source = &target.source;
-    let unsigned = source.unsigned;
+    let int = |signed, unsigned| if source.unsigned { unsigned } else { signed };
     let digits = wire.meta.min(6) as u8;
     let skipped = skip(wire)?;
     let prefix = if let Op::SkipPrefixed { prefix } = skipped { prefix } else { 0 };
     let op = match (source.kind, wire.wire_type) {
-        (MySqlType::TinyInt, WireType::Tiny) => if unsigned { Op::U8 } else { Op::I8 },
-        (MySqlType::SmallInt, WireType::Short) => if unsigned { Op::U16 } else { Op::I16 },
-        (MySqlType::MediumInt, WireType::Int24) => if unsigned { Op::U24 } else { Op::I24 },
-        (MySqlType::Int, WireType::Long) => if unsigned { Op::U32 } else { Op::I32 },
-        (MySqlType::BigInt, WireType::LongLong) => if unsigned { Op::U64 } else { Op::I64 },
+        (MySqlType::TinyInt, WireType::Tiny) => int(Op::I8, Op::U8),
+        (MySqlType::SmallInt, WireType::Short) => int(Op::I16, Op::U16),
+        (MySqlType::MediumInt, WireType::Int24) => int(Op::I24, Op::U24),
+        (MySqlType::Int, WireType::Long) => int(Op::I32, Op::U32),
+        (MySqlType::BigInt, WireType::LongLong) => int(Op::I64, Op::U64),
         (MySqlType::Float, WireType::Float) => Op::F32,
         (MySqlType::Double, WireType::Double) => Op::F64,
         (MySqlType::Decimal, WireType::NewDecimal) => decimal(target, wire)?,

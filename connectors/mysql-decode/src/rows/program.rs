@@ -93,7 +93,9 @@ impl Steps {
     fn join(&mut self) {
         for step in &self.each {
             match (self.joined.last_mut(), step.op) {
-                (Some(Step { op: Op::Skip { bytes }, key: NONE, .. }), Op::Skip { bytes: more }) if step.key == NONE => {
+                (Some(Step { op: Op::Skip { bytes }, key: NONE, .. }), Op::Skip { bytes: more })
+                    if step.key == NONE =>
+                {
                     *bytes += more;
                 }
                 _ => self.joined.push(*step),

@@ -111,7 +111,11 @@ impl<'w> Walk<'w> {
 
     /// Appends the image at the cursor; with `KEYS` the places of its key values are recorded.
     #[inline]
-    pub(crate) fn decode<const KEYS: bool>(&mut self, program: &Program, out: &mut RowBatchBuilder) -> Result<(), RowFault> {
+    pub(crate) fn decode<const KEYS: bool>(
+        &mut self,
+        program: &Program,
+        out: &mut RowBatchBuilder,
+    ) -> Result<(), RowFault> {
         let nulls = self.bitmap(program)?;
         if !program.has_no_null(nulls) {
             return self.decode_with_nulls::<KEYS>(program, nulls, out);

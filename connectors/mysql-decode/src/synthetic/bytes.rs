@@ -39,7 +39,7 @@ pub fn decimal(unscaled: i128, precision: u8, scale: u8) -> Vec<u8> {
         groups.push(whole % 9);
     }
     groups.extend(std::iter::repeat_n(9, whole / 9 + usize::from(scale) / 9));
-    if scale % 9 > 0 {
+    if !scale.is_multiple_of(9) {
         groups.push(usize::from(scale) % 9);
     }
     let mut bytes = Vec::new();

@@ -52,7 +52,9 @@ impl EventWriter {
         body.extend_from_slice(&version);
         body.extend_from_slice(&[0, 0, 0, 0, 19]);
         let mut lengths = [0u8; 42];
-        for (type_code, len) in [(2, 13), (4, 8), (19, 8), (23, 8), (24, 8), (25, 8), (30, 10), (31, 10), (32, 10)] {
+        for (type_code, len) in
+            [(2, 13), (4, 8), (15, 99), (19, 8), (23, 8), (24, 8), (25, 8), (30, 10), (31, 10), (32, 10)]
+        {
             lengths[type_code - 1] = len;
         }
         body.extend_from_slice(&lengths);

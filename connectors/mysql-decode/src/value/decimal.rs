@@ -16,6 +16,8 @@ pub(crate) const POW10: [i128; 39] = {
     powers
 };
 
+const POW10_U64: [u64; 10] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
 /// Bytes that hold 0 to 9 digits.
 const DIGITS_TO_BYTES: [u8; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 
@@ -26,7 +28,12 @@ const DIGITS_TO_BYTES: [u8; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 pub(crate) struct DecimalLayout {
     pub(crate) precision: u8,
     pub(crate) scale: u8,
+    /// Of the whole value.
     pub(crate) bytes: u8,
+    first: Group,
+    /// Groups of nine digits between the first and the last.
+    nines: u8,
+    last: Group,
 }
 
 /// A run of up to nine digits of a packed DECIMAL.
@@ -37,8 +44,10 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    fn of(digits: u8) -> Self {
-        Self { digits, bytes: DIGITS_TO_BYTES[usize::from(digits.min(9))] }
+    const NINE: Self = Self::of(9);
+
+    const fn of(digits: u8) -> Self {
+        Self { digits, bytes: DIGITS_TO_BYTES[digits as usize % 10] }
     }
 }
 
@@ -48,18 +57,16 @@ impl DecimalLayout {
         if precision == 0 || precision > 65 || scale > 30 || scale > precision {
             return None;
         }
-        let mut layout = Self { precision, scale, bytes: 0 };
-        layout.bytes = layout.groups().map(|group| group.bytes).sum();
-        Some(layout)
+        let whole = precision - scale;
+        let (first, last) = (Group::of(whole % 9), Group::of(scale % 9));
+        let nines = whole / 9 + scale / 9;
+        Some(Self { precision, scale, first, nines, last, bytes: first.bytes + 4 * nines + last.bytes })
     }
 
     /// The groups in the order of the bytes.
-    pub(crate) fn groups(self) -> impl Iterator<Item = Group> {
-        let whole = self.precision - self.scale;
-        let nines = usize::from(whole / 9 + self.scale / 9);
-        let first = (whole % 9 > 0).then_some(Group::of(whole % 9));
-        let last = (self.scale % 9 > 0).then_some(Group::of(self.scale % 9));
-        first.into_iter().chain(std::iter::repeat_n(Group::of(9), nines)).chain(last)
+    fn groups(self) -> impl Iterator<Item = Group> {
+        let outer = |group: Group| (group.digits > 0).then_some(group).into_iter();
+        outer(self.first).chain(std::iter::repeat_n(Group::NINE, self.nines.into())).chain(outer(self.last))
     }
 
     /// Whether the sign bit says negative. `packed` is not empty.
@@ -67,35 +74,46 @@ impl DecimalLayout {
         packed.first().is_some_and(|byte| byte & 0x80 == 0)
     }
 
-    /// The unscaled number of a DECIMAL of at most 38 digits.
+    /// The unscaled number of a DECIMAL of at most 38 digits, which `source` begins with.
     #[inline]
-    pub(crate) fn unpack(self, packed: &[u8]) -> Result<i128, Fault> {
-        if packed.len() <= 8 { self.unpack_short(packed).map(i128::from) } else { self.unpack_long(packed) }
+    pub(crate) fn unpack(self, source: &[u8]) -> Result<i128, Fault> {
+        match source.first_chunk::<8>() {
+            Some(chunk) if self.bytes <= 8 => self.unpack_short(u64::from_be_bytes(*chunk)).map(i128::from),
+            _ => self.unpack_long(source.get(..self.bytes.into()).ok_or(Fault::Truncated)?),
+        }
     }
 
-    /// At most eight bytes, that is at most 18 digits.
+    /// At most eight bytes, that is at most 18 digits, at the top of `bits`.
     #[inline]
-    fn unpack_short(self, packed: &[u8]) -> Result<i64, Fault> {
-        let len = packed.len();
-        let raw = packed.iter().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
-        let unused = 64 - 8 * len as u32;
-        let mut bits = (raw ^ 1 << (8 * len).saturating_sub(1)) << (unused & 63);
-        let negative = Self::is_negative(packed);
+    fn unpack_short(self, bits: u64) -> Result<i64, Fault> {
+        let negative = bits >> 63 == 0;
+        let mut bits = bits ^ 1 << 63;
         if negative {
             bits = !bits;
         }
-        let mut value = 0u64;
-        for group in self.groups() {
-            let width = 8 * u32::from(group.bytes);
-            let digits = bits >> (64 - width);
-            bits = bits.checked_shl(width).unwrap_or(0);
-            let unit = POW10[usize::from(group.digits)] as u64;
-            if digits >= unit {
-                return Err(Fault::Malformed);
-            }
+        let mut value = 0;
+        let mut valid = true;
+        let mut take = |group: Group| {
+            let unit = POW10_U64[group.digits as usize % 10];
+            let digits = bits >> (64 - 8 * u32::from(group.bytes));
+            bits <<= 8 * u32::from(group.bytes);
+            valid &= digits < unit;
             value = value * unit + digits;
+        };
+        if self.first.digits > 0 {
+            take(self.first);
         }
-        Ok(if negative { -(value as i64) } else { value as i64 })
+        for _ in 0..self.nines {
+            take(Group::NINE);
+        }
+        if self.last.digits > 0 {
+            take(self.last);
+        }
+        match (valid, negative) {
+            (false, _) => Err(Fault::Malformed),
+            (true, true) => Ok(-(value as i64)),
+            (true, false) => Ok(value as i64),
+        }
     }
 
     fn unpack_long(self, packed: &[u8]) -> Result<i128, Fault> {
@@ -129,8 +147,22 @@ impl DecimalLayout {
 }
 
 impl ColumnBuffer {
-    /// A decimal of at most 38 digits: `unscaled` × 10^-`scale`.
+    /// A decimal of a declared precision of at most 38 digits. The usual target is just that, and needs no check.
     #[inline]
+    pub(crate) fn put_declared_decimal(&mut self, unscaled: i128, layout: DecimalLayout) -> Put {
+        match &mut self.values {
+            Values::Decimal { values, precision, scale }
+                if *scale == layout.scale && *precision >= layout.precision =>
+            {
+                values.push(unscaled);
+            }
+            _ => return self.put_decimal(unscaled, layout.scale),
+        }
+        self.validity.push_valid();
+        Ok(())
+    }
+
+    /// A decimal of at most 38 digits: `unscaled` × 10^-`scale`.
     pub(crate) fn put_decimal(&mut self, unscaled: i128, scale: u8) -> Put {
         match &mut self.values {
             Values::Decimal { values, precision, scale: target } => {
@@ -230,10 +262,8 @@ mod tests {
 
     #[test]
     fn unpacks_all_38_digits() {
-        let mut packed = vec![0x80 | 0x00, 99 - 0];
-        packed.clear();
-        // 38 digits, scale 0: two digits in one byte, then four nines of nine digits.
-        packed.push(0x80 | 99);
+        // Two digits in one byte, then four groups of nine digits.
+        let mut packed = vec![0x80 | 99];
         packed.extend([0x3b, 0x9a, 0xc9, 0xff].repeat(4));
         assert_eq!(unpack(38, 0, &packed), POW10[38] - 1);
         packed.iter_mut().for_each(|byte| *byte = !*byte);

@@ -2,8 +2,8 @@
 
 use crate::batch::{ColumnBuffer, Values};
 use crate::value::fault::{Fault, Put};
-use crate::value::temporal_text::write_padded;
 use crate::value::float_text::{write_f32, write_f64};
+use crate::value::temporal_text::write_padded;
 
 impl ColumnBuffer {
     /// Any integer but an unsigned one of eight bytes.

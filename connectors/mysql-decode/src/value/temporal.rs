@@ -6,17 +6,17 @@ use crate::value::fault::{Fault, Put};
 /// A day as MySQL stores it. All zero, or month or day zero, are possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Date {
-    pub(crate) year: u16,
-    pub(crate) month: u8,
-    pub(crate) day: u8,
+    pub(crate) year: u32,
+    pub(crate) month: u32,
+    pub(crate) day: u32,
 }
 
 /// A time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Clock {
-    pub(crate) hour: u8,
-    pub(crate) minute: u8,
-    pub(crate) second: u8,
+    pub(crate) hour: u32,
+    pub(crate) minute: u32,
+    pub(crate) second: u32,
     pub(crate) micros: u32,
 }
 
@@ -32,8 +32,8 @@ pub(crate) struct DateTime {
 pub(crate) struct Span {
     pub(crate) negative: bool,
     pub(crate) hours: u32,
-    pub(crate) minutes: u8,
-    pub(crate) seconds: u8,
+    pub(crate) minutes: u32,
+    pub(crate) seconds: u32,
     pub(crate) micros: u32,
 }
 
@@ -44,31 +44,18 @@ impl Date {
     /// Days since 1970-01-01; `None` for zero, partial and impossible dates (`2024-02-31`).
     #[inline]
     pub(crate) fn days(self) -> Option<i32> {
-        let (year, month, day) = (i32::from(self.year), u32::from(self.month), u32::from(self.day));
-        if month.wrapping_sub(1) >= 12 || day.wrapping_sub(1) >= 28 && !self.is_late_day() {
+        let Self { year, month, day } = self;
+        if month.wrapping_sub(1) >= 12 || day.wrapping_sub(1) >= 28 && !is_late_day(year, month, day) {
             return None;
         }
         // Years begin in March, so that the leap day is the last one ("days_from_civil" by Howard Hinnant).
-        let shifted = if month <= 2 { year - 1 } else { year };
+        let shifted = if month <= 2 { year as i32 - 1 } else { year as i32 };
         let era = shifted.div_euclid(400);
         let year_of_era = shifted.rem_euclid(400) as u32;
         let month_from_march = if month > 2 { month - 3 } else { month + 9 };
         let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         Some(era * 146_097 + day_of_era as i32 - 719_468)
-    }
-
-    /// Whether a day behind the 28th exists in its month.
-    #[cold]
-    fn is_late_day(self) -> bool {
-        let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
-        let last = match self.month {
-            2 if leap => 29,
-            2 => 28,
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        };
-        (1..=last).contains(&self.day)
     }
 
     /// The day that is `days` after 1970-01-01, for years 0 to 9999.
@@ -82,14 +69,27 @@ impl Date {
         let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
         let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
         let year = era * 400 + year_of_era + i64::from(month <= 2);
-        Self { year: year.clamp(0, 9999) as u16, month: month as u8, day: day as u8 }
+        Self { year: year.clamp(0, 9999) as u32, month: month as u32, day: day as u32 }
     }
+}
+
+/// Whether a day behind the 28th exists in its month. It takes numbers, because a date that is passed on as a whole
+/// has to be in memory.
+fn is_late_day(year: u32, month: u32, day: u32) -> bool {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let last = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    (1..=last).contains(&day)
 }
 
 impl Clock {
     /// Checks the ranges a clock has.
     #[inline]
-    pub(crate) fn new(hour: u8, minute: u8, second: u8, micros: u32) -> Result<Self, Fault> {
+    pub(crate) fn new(hour: u32, minute: u32, second: u32, micros: u32) -> Result<Self, Fault> {
         if hour > 23 || minute > 59 || second > 59 || micros > 999_999 {
             return Err(Fault::Malformed);
         }
@@ -115,9 +115,9 @@ impl DateTime {
         let (seconds, fraction) = (micros.div_euclid(MICROS_PER_SECOND), micros.rem_euclid(MICROS_PER_SECOND));
         let (days, of_day) = (seconds.div_euclid(SECONDS_PER_DAY), seconds.rem_euclid(SECONDS_PER_DAY));
         let clock = Clock {
-            hour: (of_day / 3600) as u8,
-            minute: (of_day / 60 % 60) as u8,
-            second: (of_day % 60) as u8,
+            hour: (of_day / 3600) as u32,
+            minute: (of_day / 60 % 60) as u32,
+            second: (of_day % 60) as u32,
             micros: fraction as u32,
         };
         Self { date: Date::from_days(days), clock }
@@ -142,16 +142,24 @@ impl ColumnBuffer {
     /// DATETIME, whose text shows `digits` of its fraction.
     #[inline]
     pub(crate) fn put_datetime(&mut self, datetime: DateTime, digits: u8) -> Put {
-        match &mut self.values {
-            Values::Timestamp { values, unit, .. } => match datetime.micros() {
-                Some(micros) => values.push(unit.from_micros(micros)?),
-                None => return self.put_zero_date(),
-            },
-            Values::Utf8(text) => text.push_with(|out| datetime.write(out, digits))?,
-            _ => return Err(Fault::Mismatch),
+        let Values::Timestamp { values, unit, .. } = &mut self.values else {
+            return self.put_datetime_text(datetime, digits);
+        };
+        match datetime.micros() {
+            Some(micros) => values.push(unit.convert(micros)?),
+            None => return self.put_zero_date(),
         }
         self.validity.push_valid();
         Ok(())
+    }
+
+    /// Apart, so that the parts of a date stay in registers in the function above.
+    #[inline(never)]
+    fn put_datetime_text(&mut self, datetime: DateTime, digits: u8) -> Put {
+        self.put_written(|out| {
+            datetime.write(out, digits);
+            Ok(())
+        })
     }
 
     /// TIMESTAMP: microseconds since 1970 in UTC, or `None` for the zero timestamp. `offset` yields what the server's
@@ -159,9 +167,9 @@ impl ColumnBuffer {
     #[inline]
     pub(crate) fn put_timestamp(&mut self, utc: Option<i64>, offset: impl Fn(i64) -> i64, digits: u8) -> Put {
         match (&mut self.values, utc) {
-            (Values::Timestamp { values, unit, utc: true, .. }, Some(micros)) => values.push(unit.from_micros(micros)?),
+            (Values::Timestamp { values, unit, utc: true, .. }, Some(micros)) => values.push(unit.convert(micros)?),
             (Values::Timestamp { values, unit, .. }, Some(micros)) => {
-                values.push(unit.from_micros(micros.saturating_add(offset(micros)))?);
+                values.push(unit.convert(micros.saturating_add(offset(micros)))?);
             }
             (Values::Timestamp { .. }, None) => return self.put_zero_date(),
             (Values::Utf8(text), utc) => {
@@ -199,7 +207,7 @@ impl ColumnBuffer {
 
 impl Span {
     /// Checks the range of the type.
-    pub(crate) fn new(negative: bool, hours: u32, minutes: u8, seconds: u8, micros: u32) -> Result<Self, Fault> {
+    pub(crate) fn new(negative: bool, hours: u32, minutes: u32, seconds: u32, micros: u32) -> Result<Self, Fault> {
         if hours > 838 || minutes > 59 || seconds > 59 || micros > 999_999 {
             return Err(Fault::Malformed);
         }
@@ -217,8 +225,9 @@ impl Span {
 }
 
 impl Unit {
+    /// From microseconds.
     #[inline]
-    fn from_micros(self, micros: i64) -> Result<i64, Fault> {
+    fn convert(self, micros: i64) -> Result<i64, Fault> {
         match self {
             Self::Micros => Ok(micros),
             Self::Nanos => micros.checked_mul(1000).ok_or(Fault::Nanoseconds),
@@ -230,7 +239,7 @@ impl Unit {
 mod tests {
     use super::*;
 
-    fn date(year: u16, month: u8, day: u8) -> Date {
+    fn date(year: u32, month: u32, day: u32) -> Date {
         Date { year, month, day }
     }
 

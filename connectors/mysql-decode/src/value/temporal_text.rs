@@ -5,18 +5,18 @@ use crate::value::temporal::{Clock, Date, DateTime, Span};
 impl Date {
     /// `2024-02-29`.
     pub(crate) fn write(self, out: &mut Vec<u8>) {
-        write_padded(out, self.year.into(), 4);
+        write_padded(out, self.year, 4);
         out.push(b'-');
-        write_padded(out, self.month.into(), 2);
+        write_padded(out, self.month, 2);
         out.push(b'-');
-        write_padded(out, self.day.into(), 2);
+        write_padded(out, self.day, 2);
     }
 }
 
 impl Clock {
     /// `23:59:59.5` with one digit of fraction.
     pub(crate) fn write(self, out: &mut Vec<u8>, digits: u8) {
-        write_clock(out, self.hour.into(), self.minute, self.second);
+        write_clock(out, self.hour, self.minute, self.second);
         write_fraction(out, self.micros, digits);
     }
 }
@@ -41,12 +41,12 @@ impl Span {
     }
 }
 
-fn write_clock(out: &mut Vec<u8>, hours: u32, minutes: u8, seconds: u8) {
+fn write_clock(out: &mut Vec<u8>, hours: u32, minutes: u32, seconds: u32) {
     write_padded(out, hours, 2);
     out.push(b':');
-    write_padded(out, minutes.into(), 2);
+    write_padded(out, minutes, 2);
     out.push(b':');
-    write_padded(out, seconds.into(), 2);
+    write_padded(out, seconds, 2);
 }
 
 /// A point and the first `digits` of six.

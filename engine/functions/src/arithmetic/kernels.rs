@@ -52,11 +52,7 @@ pub(super) fn subtract(call: &Call<'_>) -> Result<ArrayRef> {
     sum(call, i128::wrapping_sub, i256::checked_sub)
 }
 
-fn sum(
-    call: &Call<'_>,
-    exact: fn(i128, i128) -> i128,
-    wide: fn(i256, i256) -> Option<i256>,
-) -> Result<ArrayRef> {
+fn sum(call: &Call<'_>, exact: fn(i128, i128) -> i128, wide: fn(i256, i256) -> Option<i256>) -> Result<ArrayRef> {
     let operands = Operands::new(call)?;
     let [s1, s2] = operands.scales;
     let scale = s1.max(s2);
@@ -135,10 +131,7 @@ pub(super) fn integer_modulo(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 /// Rows with a `NULL` on either side are not divided.
-fn quotients<T: ArrowPrimitiveType>(
-    call: &Call<'_>,
-    divide: fn(T::Native, T::Native) -> T::Native,
-) -> Result<ArrayRef>
+fn quotients<T: ArrowPrimitiveType>(call: &Call<'_>, divide: fn(T::Native, T::Native) -> T::Native) -> Result<ArrayRef>
 where
     T::Native: Default + PartialEq,
 {

@@ -73,7 +73,7 @@ pub(crate) fn modulo_parameters(given: &[DataType]) -> Option<Vec<DataType>> {
     let common = common_type(&types).filter(|common| is_numeric(common))?;
     Some(match common {
         SqlType::Decimal(..) => {
-            let exact = |sql_type: &SqlType| as_decimal(sql_type).map(|(p, s)| SqlType::Decimal(p, s).to_arrow());
+            let exact = |sql_type: &SqlType| as_decimal(sql_type).map(|(p, s)| DataType::Decimal128(p, s as i8));
             types.iter().map(|sql_type| exact(sql_type).unwrap_or_else(|| common.to_arrow())).collect()
         }
         common => vec![common.to_arrow(); 2],

@@ -13,8 +13,8 @@
 //! `a` stays outside as well, where it can be pushed down.
 
 use arrow_schema::DataType;
-use datafusion_common::{DFSchema, Result};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{DFSchema, Result};
 use datafusion_expr::expr::{BinaryExpr, Case, ScalarFunction};
 use datafusion_expr::{Expr, ExprSchemable, Operator};
 
@@ -38,7 +38,9 @@ pub(super) fn guard(expr: Expr, schema: &DFSchema, binder: &Binder<'_>) -> Resul
             Ok(Expr::ScalarFunction(ScalarFunction { func, args }))
         }
         Expr::Case(case) => guard_case(case, schema, binder),
-        other => other.map_children(|child| guard(child, schema, binder).map(Transformed::yes)).map(|guarded| guarded.data),
+        other => {
+            other.map_children(|child| guard(child, schema, binder).map(Transformed::yes)).map(|guarded| guarded.data)
+        }
     }
 }
 

@@ -23,7 +23,9 @@ use datafusion_expr::expr::{Alias, ScalarFunction};
 use datafusion_expr::{Expr, ExprSchemable, ScalarUDF, lit};
 use sluice_model::SqlType;
 
-use crate::cast::cast;
+use crate::cast::{CastFunction, cast};
+use crate::decimal::{MAX_PRECISION, fit, power_of_ten};
+use crate::error::fix;
 use crate::json::marked_clause;
 use crate::types::type_of;
 use crate::{SessionInfo, function::Function, misc, text};
@@ -34,10 +36,7 @@ use crate::{SessionInfo, function::Function, misc, text};
 ///
 /// # Errors
 /// An expression whose types do not go together.
-pub fn bind_plan(
-    plan: datafusion_expr::LogicalPlan,
-    session: &SessionInfo,
-) -> Result<datafusion_expr::LogicalPlan> {
+pub fn bind_plan(plan: datafusion_expr::LogicalPlan, session: &SessionInfo) -> Result<datafusion_expr::LogicalPlan> {
     plan::bind(plan, &Binder::new(session))
 }
 
@@ -85,6 +84,11 @@ impl<'s> Binder<'s> {
                 let from = type_of(&node.expr, schema)?;
                 cast(*node.expr, &from, &SqlType::of_field(&node.field), true, self.session)?
             }
+            Expr::Literal(value, metadata) => {
+                let number = exact_number(&value)?;
+                let changed = number.is_some();
+                return Ok(Transformed::new_transformed(Expr::Literal(number.unwrap_or(value), metadata), changed));
+            }
             Expr::BinaryExpr(node) => self.bind_binary(node, schema)?,
             Expr::Between(node) => self.bind_between(node, schema)?,
             Expr::InList(node) => self.bind_in_list(node, schema)?,
@@ -98,6 +102,12 @@ impl<'s> Binder<'s> {
     }
 
     fn bind_function(&self, ScalarFunction { func, args }: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
+        if let (Some(cast), [value]) = (func.inner().downcast_ref::<CastFunction>(), args.as_slice())
+            && type_of(value, schema)? == *cast.target()
+        {
+            return Ok(value.clone());
+        }
+        let args = coerce_literals(&func, args, schema)?;
         match (func.name(), args.as_slice()) {
             ("if", [_, _, _]) => self.bind_if(args, schema),
             ("coalesce", [_, ..]) | ("ifnull", [_, _]) => self.bind_coalesce(args, schema),
@@ -129,6 +139,42 @@ impl<'s> Binder<'s> {
             _ => Ok(expr),
         }
     }
+}
+
+/// A number literal in a type that Flink has, where the parser chose one that it has not.
+fn exact_number(value: &ScalarValue) -> Result<Option<ScalarValue>> {
+    let too_long = || fix("a number of more than 38 digits does not fit DECIMAL");
+    Ok(match value {
+        ScalarValue::UInt64(Some(number)) => {
+            let digits = number.checked_ilog10().unwrap_or(0) as u8 + 1;
+            Some(ScalarValue::Decimal128(Some(i128::from(*number)), digits, 0))
+        }
+        ScalarValue::Decimal128(Some(number), precision, scale) if *scale < 0 => {
+            let zeros = scale.unsigned_abs();
+            let number = power_of_ten(zeros).and_then(|unit| number.checked_mul(unit)).ok_or_else(too_long)?;
+            let precision = (*precision + zeros).min(MAX_PRECISION);
+            Some(ScalarValue::Decimal128(Some(fit(number, precision).ok_or_else(too_long)?), precision, 0))
+        }
+        ScalarValue::Decimal256(Some(_), ..) => return Err(too_long()),
+        _ => None,
+    })
+}
+
+/// Literal arguments in the types that a function takes, so that it still finds literals after type coercion.
+fn coerce_literals(func: &ScalarUDF, args: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
+    let is_literal = |arg: &Expr| matches!(arg, Expr::Literal(..));
+    if func.inner().downcast_ref::<Function>().is_none() || !args.iter().any(is_literal) {
+        return Ok(args);
+    }
+    let given = args.iter().map(|arg| arg.get_type(schema)).collect::<Result<Vec<_>>>()?;
+    let wanted = func.coerce_types(&given)?;
+    let coerced = args.into_iter().zip(wanted).map(|(arg, wanted)| match arg {
+        Expr::Literal(value, metadata) if value.data_type() != wanted => {
+            Ok(Expr::Literal(value.cast_to(&wanted)?, metadata))
+        }
+        arg => Ok(arg),
+    });
+    coerced.collect()
 }
 
 fn call(function: &Arc<ScalarUDF>, args: Vec<Expr>) -> Expr {

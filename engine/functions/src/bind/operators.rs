@@ -1,7 +1,7 @@
 //! Arithmetic and comparisons.
 
 use datafusion_common::{DFSchema, Result};
-use datafusion_expr::expr::{BinaryExpr, Between, InList};
+use datafusion_expr::expr::{Between, BinaryExpr, InList};
 use datafusion_expr::{Expr, Operator};
 use sluice_model::{Error, SqlType};
 
@@ -14,9 +14,7 @@ use crate::types::{as_decimal, common_type, is_integer, is_numeric, is_string, i
 impl Binder<'_> {
     pub(super) fn bind_binary(&self, BinaryExpr { left, op, right }: BinaryExpr, schema: &DFSchema) -> Result<Expr> {
         let (left_type, right_type) = (type_of(&left, schema)?, type_of(&right, schema)?);
-        let native = |left: Expr, right: Expr| {
-            Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
-        };
+        let native = |left: Expr, right: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
         let (left, right) = (*left, *right);
         match op {
             Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo => {
@@ -47,9 +45,7 @@ impl Binder<'_> {
         (right, right_type): (Expr, &SqlType),
         schema: &DFSchema,
     ) -> Result<Expr> {
-        let native = |left: Expr, right: Expr| {
-            Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
-        };
+        let native = |left: Expr, right: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
         let is_number = |sql_type: &SqlType| is_numeric(sql_type) || *sql_type == SqlType::Null;
         if !is_number(left_type) || !is_number(right_type) {
             if is_temporal(left_type) || is_temporal(right_type) || is_interval(left_type) || is_interval(right_type) {

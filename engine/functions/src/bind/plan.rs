@@ -69,11 +69,8 @@ fn unify_join(mut join: Join, binder: &Binder<'_>) -> Result<Join> {
 fn unify_union(union: Union, binder: &Binder<'_>) -> Result<Union> {
     let columns = union.schema.fields().len();
     let types = (0..columns).map(|column| column_type(&union, column)).collect::<Result<Vec<_>>>()?;
-    let inputs = union
-        .inputs
-        .into_iter()
-        .map(|input| cast_columns(input, &types, binder))
-        .collect::<Result<Vec<_>>>()?;
+    let inputs =
+        union.inputs.into_iter().map(|input| cast_columns(input, &types, binder)).collect::<Result<Vec<_>>>()?;
     let fields = union.schema.iter().zip(types.iter().enumerate()).map(|((qualifier, field), (column, sql_type))| {
         let nullable = inputs.iter().any(|input| input.schema().field(column).is_nullable());
         (qualifier.cloned(), Arc::new(field_of(field.name(), sql_type, nullable)))

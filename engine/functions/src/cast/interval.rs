@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalYearMonthType,
-};
+use arrow_array::types::{Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalYearMonthType};
 use arrow_array::{ArrayRef, PrimitiveArray};
 use datafusion_common::Result;
 use sluice_model::SqlType;

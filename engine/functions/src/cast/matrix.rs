@@ -36,9 +36,7 @@ fn exists(from: &SqlType, to: &SqlType) -> bool {
         (from, to) if from == to => true,
         (Null, _) => true,
         (_, to) if is_string(to) => true,
-        (from, to) if is_string(from) => {
-            is_binary(to) || is_numeric(to) || is_temporal(to) || matches!(to, Boolean)
-        }
+        (from, to) if is_string(from) => is_binary(to) || is_numeric(to) || is_temporal(to) || matches!(to, Boolean),
         (from, to) if is_binary(from) || is_binary(to) => is_binary(from) && is_binary(to),
         (Boolean, to) => is_numeric(to),
         (from, Boolean) => is_numeric(from),
@@ -59,7 +57,9 @@ fn exists(from: &SqlType, to: &SqlType) -> bool {
 ///
 /// Source: `LogicalTypeCasts.supportsImplicitCast`.
 pub(crate) fn can_cast_implicitly(from: &SqlType, to: &SqlType) -> bool {
-    use SqlType::{Array, BigInt, Binary, Char, Date, Decimal, Double, Float, Int, Map, Null, Row, SmallInt, Time, TinyInt};
+    use SqlType::{
+        Array, BigInt, Binary, Char, Date, Decimal, Double, Float, Int, Map, Null, Row, SmallInt, Time, TinyInt,
+    };
     match (from, to) {
         (from, to) if from == to => true,
         (Null, _) => true,

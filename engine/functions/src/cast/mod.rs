@@ -88,10 +88,12 @@ pub fn implicit_cast(expr: Expr, from: &SqlType, to: &SqlType, session: &Session
 /// ```
 /// use sluice_functions::{SessionInfo, cast_udf};
 /// use sluice_model::SqlType;
-/// assert_eq!(cast_udf(SqlType::Int, true, &SessionInfo::default()).name(), "TRY_CAST");
+/// assert_eq!(cast_udf(SqlType::Int, true, &SessionInfo::default()).name(), "TRY_CAST AS INT");
 /// ```
 pub fn cast_udf(target: SqlType, try_cast: bool, session: &SessionInfo) -> ScalarUDF {
+    let keyword = if try_cast { "TRY_CAST" } else { "CAST" };
     ScalarUDF::new_from_impl(CastFunction {
+        name: format!("{keyword} AS {target}"),
         target,
         try_cast,
         zone: session.time_zone,
@@ -134,11 +136,13 @@ fn narrowed_literal(expr: &Expr, to: &SqlType) -> Option<Expr> {
         return None;
     };
     let narrowed = is_integer(to).then(|| value.cast_to(&to.to_arrow()).ok()).flatten()?;
-    Some(Expr::Literal(narrowed, None))
+    (!narrowed.is_null()).then_some(Expr::Literal(narrowed, None))
 }
 
 #[derive(Debug)]
 pub(crate) struct CastFunction {
+    /// With the target: plans are printed with names of functions only.
+    name: String,
     target: SqlType,
     try_cast: bool,
     zone: Tz,
@@ -150,7 +154,12 @@ impl CastFunction {
         (&self.target, self.try_cast, self.zone)
     }
 
-    /// Whether a value can make it fail. Casts to text never do, and casts between numbers do not.
+    /// The type that it casts to.
+    pub(crate) fn target(&self) -> &SqlType {
+        &self.target
+    }
+
+    /// Whether a value can make it fail. Casts to text never do.
     pub(crate) fn is_fallible(&self) -> bool {
         !self.try_cast && !is_string(&self.target)
     }
@@ -172,17 +181,12 @@ impl Hash for CastFunction {
 
 impl ScalarUDFImpl for CastFunction {
     fn name(&self) -> &str {
-        if self.try_cast { "TRY_CAST" } else { "CAST" }
-    }
-
-    fn display_name(&self, args: &[Expr]) -> Result<String> {
-        let arg = args.first().map(ToString::to_string).unwrap_or_default();
-        Ok(format!("{}({arg} AS {})", self.name(), self.target))
+        &self.name
     }
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         let arg = args.first().map(|arg| arg.schema_name().to_string()).unwrap_or_default();
-        Ok(format!("{}({arg} AS {})", self.name(), self.target))
+        Ok(format!("{}({arg} AS {})", if self.try_cast { "TRY_CAST" } else { "CAST" }, self.target))
     }
 
     fn signature(&self) -> &Signature {

@@ -126,9 +126,7 @@ pub(super) fn decimals(array: &ArrayRef, precision: u8, scale: u8, mode: Mode) -
 pub(super) fn temporals(array: &ArrayRef, to: &SqlType, mode: Mode) -> Result<ArrayRef> {
     let texts: &StringArray = array.as_string();
     match to {
-        SqlType::Date => {
-            primitive::<Date32Type>(array, to, mode, |text| Some(parse_day(text)?.to_epoch_days() as i32))
-        }
+        SqlType::Date => primitive::<Date32Type>(array, to, mode, |text| Some(parse_day(text)?.to_epoch_days() as i32)),
         SqlType::Time(precision) => primitive::<Time64MicrosecondType>(array, to, mode, |text| {
             let time = parse_time(trim(text))?.truncate(*precision);
             time.to_units(1_000_000)

@@ -60,13 +60,16 @@ fn fit(text: &mut String, to: &SqlType) {
 
 fn writer<'a>(array: &'a ArrayRef, from: &SqlType, mode: Mode) -> Result<Writer<'a>> {
     Ok(match from {
+        SqlType::Null => Box::new(|_, out| out.push_str(NULL_TEXT)),
         SqlType::Boolean => {
             let values = array.as_boolean();
             Box::new(move |row, out| out.push_str(if values.value(row) { "TRUE" } else { "FALSE" }))
         }
         SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt => {
             let values = number::widen(array)?;
-            Box::new(move |row, out| drop(write!(out, "{}", values.value(row))))
+            Box::new(move |row, out| {
+                let _ = write!(out, "{}", values.value(row));
+            })
         }
         SqlType::Float => {
             let values = array.as_primitive::<Float32Type>();

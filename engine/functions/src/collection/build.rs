@@ -48,7 +48,7 @@ fn array(call: &Call<'_>) -> Result<ArrayRef> {
 fn pairs(given: &[DataType]) -> Option<Vec<DataType>> {
     let every_second = |skip: usize| given.iter().skip(skip).step_by(2).cloned().collect::<Vec<_>>();
     let (keys, values) = (common(&every_second(0))?, common(&every_second(1))?);
-    let even = !given.is_empty() && given.len() % 2 == 0;
+    let even = !given.is_empty() && given.len().is_multiple_of(2);
     even.then(|| (0..given.len()).map(|index| if index % 2 == 0 { keys.clone() } else { values.clone() }).collect())
 }
 
@@ -76,7 +76,8 @@ fn interleaved(call: &Call<'_>, first: usize) -> Result<ArrayRef> {
     let columns = (first..call.len()).step_by(2).map(|index| call.array(index)).collect::<Result<Vec<_>>>()?;
     let parts: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
     let all = arrow_select::concat::concat(&parts)?;
-    let positions = (0..call.rows).flat_map(|row| (0..parts.len()).map(move |column| (column * call.rows + row) as u32));
+    let positions =
+        (0..call.rows).flat_map(|row| (0..parts.len()).map(move |column| (column * call.rows + row) as u32));
     let positions: UInt32Array = positions.collect::<Vec<_>>().into();
     Ok(arrow_select::take::take(&all, &positions, None)?)
 }

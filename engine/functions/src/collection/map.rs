@@ -82,7 +82,9 @@ fn from_arrays(call: &Call<'_>) -> Result<ArrayRef> {
             return Err(fix("MAP_FROM_ARRAYS takes two arrays of one length"));
         }
         let length = if both { keys.value_length(row) } else { 0 };
-        let range = |list: &ListArray| (list.value_offsets()[row]..list.value_offsets()[row] + length).map(|at| Some(at as u32));
+        let range = |list: &ListArray| {
+            (list.value_offsets()[row]..list.value_offsets()[row] + length).map(|at| Some(at as u32))
+        };
         positions.0.extend(range(keys));
         positions.1.extend(range(values));
         lengths.push(length as usize);

@@ -43,7 +43,8 @@ impl Pool {
             let list = cells.array().as_list_opt::<i32>().filter(|list| *list.data_type() != wanted);
             let elements = list.map_or_else(|| Arc::clone(cells.array()), |list| Arc::clone(list.values()));
             let is_list = list.is_some();
-            let elements = if *elements.data_type() == wanted { elements } else { arrow_cast::cast(&elements, &wanted)? };
+            let elements =
+                if *elements.data_type() == wanted { elements } else { arrow_cast::cast(&elements, &wanted)? };
             sources.push(Source { cells, base, is_list });
             base += elements.len();
             parts.push(elements);

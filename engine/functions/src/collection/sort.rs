@@ -18,8 +18,12 @@ pub(super) fn definitions() -> Vec<Definition> {
             .or(&[Array, Boolean])
             .or(&[Array, Boolean, Boolean])
             .same_as(0),
-        Definition::new("array_max", &[Array], SqlType::Null, |call| extreme(call, true)).returns(element_type).nullable(),
-        Definition::new("array_min", &[Array], SqlType::Null, |call| extreme(call, false)).returns(element_type).nullable(),
+        Definition::new("array_max", &[Array], SqlType::Null, |call| extreme(call, true))
+            .returns(element_type)
+            .nullable(),
+        Definition::new("array_min", &[Array], SqlType::Null, |call| extreme(call, false))
+            .returns(element_type)
+            .nullable(),
         Definition::new("array_join", &[Array, String], SqlType::STRING, join).parameters(array_of_texts),
     ]
 }

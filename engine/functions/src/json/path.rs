@@ -92,7 +92,8 @@ fn parse_steps(mut rest: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     rest = rest.trim_end();
     while !rest.is_empty() {
-        let (step, tail) = if let Some(tail) = rest.strip_prefix('.') { field_step(tail)? } else { bracket_step(rest)? };
+        let (step, tail) =
+            if let Some(tail) = rest.strip_prefix('.') { field_step(tail)? } else { bracket_step(rest)? };
         steps.push(step);
         rest = tail;
     }

@@ -11,7 +11,8 @@ use crate::function::{Call, Cells, Definition, Kind};
 
 pub(super) fn definitions() -> Vec<Definition> {
     use Kind::String;
-    let options = |count: usize| [String, String].into_iter().chain(std::iter::repeat_n(String, count)).collect::<Vec<_>>();
+    let options =
+        |count: usize| [String, String].into_iter().chain(std::iter::repeat_n(String, count)).collect::<Vec<_>>();
     vec![
         Definition::new("json_value", &[String, String], SqlType::STRING, json_value)
             .or(&options(4))
@@ -78,7 +79,8 @@ enum Missing {
 
 fn json_value(call: &Call<'_>) -> Result<ArrayRef> {
     let mut documents = Documents::new(call)?;
-    let defaults = (call.len() > 2).then(|| Ok::<_, datafusion_common::DataFusionError>([call.strings(3)?, call.strings(5)?]));
+    let defaults =
+        (call.len() > 2).then(|| Ok::<_, datafusion_common::DataFusionError>([call.strings(3)?, call.strings(5)?]));
     let defaults = defaults.transpose()?;
     call.write_strings(|row, out| {
         let Some((document, path)) = documents.get(row)? else { return Ok(false) };
@@ -200,7 +202,9 @@ fn is_json(call: &Call<'_>) -> Result<ArrayRef> {
         "SCALAR" => |value| !value.is_object() && !value.is_array(),
         other => return Err(fix(format!("IS JSON has no kind {other}"))),
     };
-    call.truths(|row| Some(texts.get(row).and_then(|text| serde_json::from_str(text).ok()).is_some_and(|value| test(&value))))
+    call.truths(|row| {
+        Some(texts.get(row).and_then(|text| serde_json::from_str(text).ok()).is_some_and(|value| test(&value)))
+    })
 }
 
 /// A text in quotes without them; any other JSON as it is.

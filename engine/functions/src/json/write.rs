@@ -45,7 +45,9 @@ fn write_quoted(text: &str, out: &mut String) {
             '\t' => out.push_str("\\t"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            control if control < ' ' => drop(write!(out, "\\u{:04x}", u32::from(control))),
+            control if control < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
             other => out.push(other),
         }
     }
@@ -234,9 +236,7 @@ fn value_writers<'a>(
 ) -> Result<Vec<Writer<'a>>> {
     let numbered = values.iter().enumerate().map(|(index, cells)| (step + index * step, cells));
     numbered
-        .map(|(argument, cells)| {
-            writer(cells.array(), &call.sql_type(argument), clause.is_json(argument), mode(call))
-        })
+        .map(|(argument, cells)| writer(cells.array(), &call.sql_type(argument), clause.is_json(argument), mode(call)))
         .collect()
 }
 

@@ -44,7 +44,9 @@ fn unary(call: &Call<'_>, function: impl Fn(f64) -> f64) -> Result<ArrayRef> {
 
 fn binary(call: &Call<'_>, function: impl Fn(f64, f64) -> f64) -> Result<ArrayRef> {
     let (left, right) = (call.doubles(0)?, call.doubles(1)?);
-    call.primitive::<Float64Type>(|row| Ok(left.get(row).zip(right.get(row)).map(|(left, right)| function(left, right))))
+    call.primitive::<Float64Type>(|row| {
+        Ok(left.get(row).zip(right.get(row)).map(|(left, right)| function(left, right)))
+    })
 }
 
 /// `LOG(x)` is the natural logarithm, `LOG(base, x)` that of a base.

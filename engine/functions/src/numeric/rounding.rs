@@ -32,7 +32,10 @@ pub(super) fn definitions() -> Vec<Definition> {
         keeping("ceil", |call| simple(call, Simple::Ceil)).returns(whole_type).alias("ceiling"),
         keeping("floor", |call| simple(call, Simple::Floor)).returns(whole_type),
         keeping("round", |call| to_digits(call, Digits::Round)).or(&[Number, Integer]).returns(rounded_type).nullable(),
-        keeping("truncate", |call| to_digits(call, Digits::Truncate)).or(&[Number, Integer]).returns(truncated_type).nullable(),
+        keeping("truncate", |call| to_digits(call, Digits::Truncate))
+            .or(&[Number, Integer])
+            .returns(truncated_type)
+            .nullable(),
         Definition::new("mod", &[], SqlType::Null, arithmetic::modulo_of_numbers)
             .parameters(arithmetic::modulo_parameters)
             .returns(arithmetic::modulo_result)

@@ -27,10 +27,15 @@ pub(crate) fn definitions() -> Vec<Definition> {
             .or(&[String, String, Integer])
             .nullable()
             .fallible(),
-        Definition::new("regexp_extract_all", &[String, String], SqlType::Array(Box::new(SqlType::STRING)), extract_all)
-            .or(&[String, String, Integer])
-            .nullable()
-            .fallible(),
+        Definition::new(
+            "regexp_extract_all",
+            &[String, String],
+            SqlType::Array(Box::new(SqlType::STRING)),
+            extract_all,
+        )
+        .or(&[String, String, Integer])
+        .nullable()
+        .fallible(),
         Definition::new("regexp_count", &[String, String], SqlType::Int, regexp_count).nullable().fallible(),
         Definition::new("regexp_instr", &[String, String], SqlType::Int, regexp_instr).nullable().fallible(),
         Definition::new("regexp_substr", &[String, String], SqlType::STRING, regexp_substr).nullable().fallible(),
@@ -56,8 +61,7 @@ fn regexp_replace(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, patterns, replacements) = (call.strings(0)?, call.strings(1)?, call.strings(2)?);
     let mut cache = PatternCache::default();
     call.write_strings(|row, out| {
-        let (Some(text), Some(pattern), Some(replacement)) =
-            (texts.get(row), patterns.get(row), replacements.get(row))
+        let (Some(text), Some(pattern), Some(replacement)) = (texts.get(row), patterns.get(row), replacements.get(row))
         else {
             return Ok(false);
         };

@@ -138,8 +138,8 @@ impl Translation<'_> {
     /// `\p{Alpha}` is ASCII in Java; other properties mean the same.
     fn property(&mut self, kind: char) {
         const POSIX: [&str; 13] = [
-            "Lower", "Upper", "ASCII", "Alpha", "Digit", "Alnum", "Punct", "Graph", "Print", "Blank", "Cntrl", "XDigit",
-            "Space",
+            "Lower", "Upper", "ASCII", "Alpha", "Digit", "Alnum", "Punct", "Graph", "Print", "Blank", "Cntrl",
+            "XDigit", "Space",
         ];
         let name = self.rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name);
         match name.filter(|name| POSIX.contains(name)) {

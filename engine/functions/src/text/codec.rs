@@ -141,14 +141,18 @@ impl Charset {
             Self::Utf8 => out.extend_from_slice(text.as_bytes()),
             Self::Utf16 { little_endian, mark } => {
                 let units = mark.then_some(0xFEFF).into_iter().chain(text.encode_utf16());
-                out.extend(units.flat_map(|unit: u16| if little_endian { unit.to_le_bytes() } else { unit.to_be_bytes() }));
+                out.extend(
+                    units.flat_map(|unit: u16| if little_endian { unit.to_le_bytes() } else { unit.to_be_bytes() }),
+                );
             }
         }
     }
 
     fn decode(self, bytes: &[u8], out: &mut String) {
         match self {
-            Self::Ascii => out.extend(bytes.iter().map(|byte| if byte.is_ascii() { *byte as char } else { '\u{FFFD}' })),
+            Self::Ascii => {
+                out.extend(bytes.iter().map(|byte| if byte.is_ascii() { *byte as char } else { '\u{FFFD}' }))
+            }
             Self::Latin1 => out.extend(bytes.iter().map(|byte| *byte as char)),
             Self::Utf8 => out.push_str(&String::from_utf8_lossy(bytes)),
             Self::Utf16 { little_endian, mark } => {

@@ -48,8 +48,7 @@ fn substring(call: &Call<'_>) -> Result<ArrayRef> {
 fn replace(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, searches, replacements) = (call.strings(0)?, call.strings(1)?, call.strings(2)?);
     call.write_strings(|row, out| {
-        let (Some(text), Some(search), Some(replacement)) =
-            (texts.get(row), searches.get(row), replacements.get(row))
+        let (Some(text), Some(search), Some(replacement)) = (texts.get(row), searches.get(row), replacements.get(row))
         else {
             return Ok(false);
         };

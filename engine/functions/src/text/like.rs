@@ -26,10 +26,7 @@ pub(crate) fn similar_to() -> Definition {
     .fallible()
 }
 
-fn matches(
-    call: &Call<'_>,
-    translate: fn(&str, Option<char>) -> Result<String>,
-) -> Result<arrow_array::ArrayRef> {
+fn matches(call: &Call<'_>, translate: fn(&str, Option<char>) -> Result<String>) -> Result<arrow_array::ArrayRef> {
     let (texts, patterns) = (call.strings(0)?, call.strings(1)?);
     let escape = call.literal(2).and_then(|escape| escape.chars().next());
     let mut cache = PatternCache::default();

@@ -13,10 +13,17 @@ pub(crate) use codec::write_hex;
 use crate::function::Definition;
 
 pub(crate) fn definitions() -> Vec<Definition> {
-    [shape::definitions(), edit::definitions(), search::definitions(), split::definitions(), codec::definitions(), url::definitions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        shape::definitions(),
+        edit::definitions(),
+        search::definitions(),
+        split::definitions(),
+        codec::definitions(),
+        url::definitions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The byte at which the character of this index begins; the end if there are not so many.

@@ -82,11 +82,7 @@ fn test(name: &'static str, kernel: crate::function::Kernel) -> Definition {
     Definition::new(name, &[Kind::Any], SqlType::Boolean, kernel).not_null()
 }
 
-fn tested(
-    call: &Call<'_>,
-    of_type: impl Fn(&SqlType) -> bool,
-    of_text: impl Fn(&str) -> bool,
-) -> Result<ArrayRef> {
+fn tested(call: &Call<'_>, of_type: impl Fn(&SqlType) -> bool, of_text: impl Fn(&str) -> bool) -> Result<ArrayRef> {
     let values = call.cells_of_any(0)?;
     if values.array().data_type() == &DataType::Utf8 {
         let texts = call.strings(0)?;

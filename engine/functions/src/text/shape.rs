@@ -16,7 +16,9 @@ pub(super) fn definitions() -> Vec<Definition> {
     use Kind::{Integer, String};
     let text = |name, parameters: &[Kind], kernel| Definition::new(name, parameters, SqlType::STRING, kernel);
     vec![
-        text("upper", &[String], |call| rewritten(call, |text, out| extend(out, text.chars().flat_map(char::to_uppercase)))),
+        text("upper", &[String], |call| {
+            rewritten(call, |text, out| extend(out, text.chars().flat_map(char::to_uppercase)))
+        }),
         text("lower", &[String], |call| rewritten(call, |text, out| out.push_str(&text.to_lowercase()))),
         text("initcap", &[String], |call| rewritten(call, initcap)),
         text("reverse", &[String], |call| rewritten(call, |text, out| extend(out, text.chars().rev()))),

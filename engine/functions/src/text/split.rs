@@ -69,7 +69,8 @@ fn split(call: &Call<'_>) -> Result<ArrayRef> {
 /// `'k1=v1,k2=v2'`; both separators are regular expressions, and a part without a value is a key of `NULL`.
 fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.strings(0)?;
-    let separators = (call.len() > 1).then(|| Ok::<_, datafusion_common::DataFusionError>((call.strings(1)?, call.strings(2)?)));
+    let separators =
+        (call.len() > 1).then(|| Ok::<_, datafusion_common::DataFusionError>((call.strings(1)?, call.strings(2)?)));
     let separators = separators.transpose()?;
     let (mut pair_cache, mut value_cache) = (PatternCache::default(), PatternCache::default());
     let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
@@ -93,7 +94,13 @@ fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
     }
     let built: ArrayRef = Arc::new(maps.finish());
     let map = built.as_map();
-    build_map(&call.returns, Arc::clone(map.keys()), Arc::clone(map.values()), map.offsets().clone(), map.nulls().cloned())
+    build_map(
+        &call.returns,
+        Arc::clone(map.keys()),
+        Arc::clone(map.values()),
+        map.offsets().clone(),
+        map.nulls().cloned(),
+    )
 }
 
 fn required(pattern: &str) -> Result<regex::Regex> {

@@ -58,7 +58,9 @@ impl<'u> Url<'u> {
             None => (None, self.authority),
         };
         match name {
-            "HOST" => Some(host.rsplit_once(':').filter(|(host, _)| !host.ends_with(':')).map_or(host, |(host, _)| host)),
+            "HOST" => {
+                Some(host.rsplit_once(':').filter(|(host, _)| !host.ends_with(':')).map_or(host, |(host, _)| host))
+            }
             "PATH" => Some(self.path),
             "QUERY" => self.query,
             "REF" => self.reference,
@@ -96,7 +98,9 @@ fn url_encode(call: &Call<'_>) -> Result<ArrayRef> {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => out.push(char::from(byte)),
                 b' ' => out.push('+'),
-                _ => drop(write!(out, "%{byte:02X}")),
+                _ => {
+                    let _ = write!(out, "%{byte:02X}");
+                }
             }
         }
         Ok(true)

@@ -48,9 +48,8 @@ impl Day {
 
     /// A day that exists, of the years 0..=9999.
     pub(crate) fn valid(year: i32, month: u32, day: u32) -> Option<Self> {
-        let exists = (0..=9999).contains(&year)
-            && (1..=12).contains(&month)
-            && (1..=days_of_month(year, month)).contains(&day);
+        let exists =
+            (0..=9999).contains(&year) && (1..=12).contains(&month) && (1..=days_of_month(year, month)).contains(&day);
         exists.then_some(Self { year, month, day })
     }
 

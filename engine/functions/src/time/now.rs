@@ -11,9 +11,8 @@ use crate::cast::{Mode, timestamps};
 use crate::function::{Call, Definition, Stability};
 
 pub(super) fn definitions() -> Vec<Definition> {
-    let clock = |name, sql_type, kernel| {
-        Definition::new(name, &[], sql_type, kernel).not_null().stability(Stability::PerBatch)
-    };
+    let clock =
+        |name, sql_type, kernel| Definition::new(name, &[], sql_type, kernel).not_null().stability(Stability::PerBatch);
     let instant = |name| {
         clock(name, SqlType::TimestampLtz(3), |call| {
             let now = now(call);

@@ -22,7 +22,17 @@ use super::civil::{Day, Moment, SECONDS_PER_DAY, days_of_month, iso_day_of_week}
 use crate::error::external;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -220,7 +230,11 @@ impl Pattern {
     /// Fewest and most digits of a number: one that is followed by others leaves them their digits.
     fn widths(&self, letter: char, count: usize, next: &[Item], text: &str) -> (usize, usize) {
         const MOST: usize = 18;
-        let is_number = |item: &Item| matches!(item, Item::Field(letter, count) if !"EaXxZ".contains(*letter) && !(matches!(letter, 'M' | 'L') && *count >= 3));
+        let is_number = |item: &Item| match item {
+            Item::Field('M' | 'L', count) => *count < 3,
+            Item::Field(letter, _) => !"EaXxZ".contains(*letter),
+            _ => false,
+        };
         if self.style == Style::Lenient {
             return (1, if next.first().is_some_and(is_number) { count } else { MOST });
         }
@@ -416,7 +430,8 @@ impl Fields {
             return None;
         }
         let months = self.year.unwrap_or(1970).checked_mul(12)? + self.month.unwrap_or(1) - 1;
-        let first = Day { year: i32::try_from(months.div_euclid(12)).ok()?, month: months.rem_euclid(12) as u32 + 1, day: 1 };
+        let first =
+            Day { year: i32::try_from(months.div_euclid(12)).ok()?, month: months.rem_euclid(12) as u32 + 1, day: 1 };
         debug_assert!(days_of_month(first.year, first.month) >= 28);
         let days = first.to_epoch_days() + self.day_of_year.or(self.day).unwrap_or(1) - 1;
         let hour = self.hour().or(self.half_day_hour).unwrap_or(0);
@@ -460,7 +475,8 @@ mod tests {
             assert_eq!(reformat(text, from, ISO, Style::Strict).as_deref(), expected, "{text} {from}");
         }
         assert_eq!(
-            reformat("2021-04-13 00:00:00", "yyyy-MM-dd HH:mm:ss", "EEE, d MMMM yy h a Q D ''", Style::Strict).as_deref(),
+            reformat("2021-04-13 00:00:00", "yyyy-MM-dd HH:mm:ss", "EEE, d MMMM yy h a Q D ''", Style::Strict)
+                .as_deref(),
             Some("Tue, 13 April 21 12 AM 2 103 '")
         );
         assert!(Pattern::compile("yyyy-bb", Style::Strict).is_err());

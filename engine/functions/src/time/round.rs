@@ -18,20 +18,15 @@ use crate::cast::{Mode, timestamps};
 use crate::function::{Call, Definition, Kind};
 
 pub(super) fn definitions() -> Vec<Definition> {
-    let rounding = |name, kernel| {
-        Definition::new(name, &[Kind::String, Kind::Temporal], SqlType::Null, kernel).same_as(1)
-    };
+    let rounding =
+        |name, kernel| Definition::new(name, &[Kind::String, Kind::Temporal], SqlType::Null, kernel).same_as(1);
     vec![
         rounding("__floor_to", |call| rounded(call, "FLOOR", floor)),
         rounding("__ceil_to", |call| rounded(call, "CEIL", ceil)),
     ]
 }
 
-fn rounded(
-    call: &Call<'_>,
-    function: &str,
-    round: fn(Moment, Unit) -> Option<Moment>,
-) -> Result<ArrayRef> {
+fn rounded(call: &Call<'_>, function: &str, round: fn(Moment, Unit) -> Option<Moment>) -> Result<ArrayRef> {
     let unit = Unit::parse(call.constant_string(0, "the unit")?)?;
     if floor(Moment { seconds: 0, nanos: 0 }, unit).is_none() {
         return Err(unit.refuse(function));
@@ -49,11 +44,9 @@ fn rounded(
     let wall = |row| cells.position(row).filter(|at| !times.is_null(*at)).and_then(|at| round(times.get(at), unit));
     match call.returns {
         SqlType::Date => call.primitive::<Date32Type>(|row| Ok(wall(row).map(|wall| wall.epoch_days() as i32))),
-        SqlType::TimestampLtz(_) => {
-            timestamps(call.rows, &call.returns, Mode { try_cast: false, zone }, |row| {
-                wall(row).map(|wall| to_instant(wall, zone))
-            })
-        }
+        SqlType::TimestampLtz(_) => timestamps(call.rows, &call.returns, Mode { try_cast: false, zone }, |row| {
+            wall(row).map(|wall| to_instant(wall, zone))
+        }),
         _ => timestamps(call.rows, &call.returns, Mode { try_cast: false, zone }, wall),
     }
 }

@@ -78,9 +78,9 @@ fn unix_timestamp(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn ltz_type(arguments: &Arguments<'_>) -> Result<SqlType> {
     match arguments.constant_integer(1) {
-        Some(precision) if !(0..=9).contains(&precision) => {
-            Err(fix(format!("the precision of TO_TIMESTAMP_LTZ is 0 for seconds to 9 for nanoseconds, not {precision}")))
-        }
+        Some(precision) if !(0..=9).contains(&precision) => Err(fix(format!(
+            "the precision of TO_TIMESTAMP_LTZ is 0 for seconds to 9 for nanoseconds, not {precision}"
+        ))),
         Some(precision) if precision > 3 => Ok(SqlType::TimestampLtz(precision as u8)),
         _ => Ok(SqlType::TimestampLtz(3)),
     }

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_skipped_hour_moves_on_and_a_repeated_one_comes_first() {
-        let wall = |month, day, hour| Moment::new(Day { year: 2021, month, day }, hour * 3600, 0);
+        let wall = |month, day, hour: i64| Moment::new(Day { year: 2021, month, day }, hour * 3600, 0);
         let berlin = Tz::Europe__Berlin;
         assert_eq!(to_instant(wall(7, 1, 12), berlin), wall(7, 1, 10));
         assert_eq!(to_wall(wall(1, 1, 12), berlin), wall(1, 1, 13));

@@ -16,6 +16,7 @@ fn integers_truncate_and_wrap() {
         ("-(-5)", "5"),
     ]);
     check_type("1 + 1", "2", "INT");
+    check_type("9223372036854775808 + 1", "9223372036854775809", "DECIMAL(20, 0)");
     check_type("1 + 2147483648", "2147483649", "BIGINT");
     check_type("CAST(1 AS TINYINT) + CAST(1 AS SMALLINT)", "2", "SMALLINT");
     fails("1 / 0", "/ by zero");
@@ -61,6 +62,6 @@ fn doubles_follow_ieee() {
 
 #[test]
 fn text_is_no_number() {
-    fails("'1' + 1", "");
+    fails("'1' + 1", "cannot apply '+' to STRING and INT");
     fails("'a' || 1", "cannot apply '||' to STRING and INT");
 }

@@ -13,8 +13,8 @@ use datafusion_expr::expr::Cast;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
-use datafusion_optimizer::analyzer::type_coercion::{TypeCoercion, TypeCoercionRewriter};
 use datafusion_optimizer::analyzer::AnalyzerRule;
+use datafusion_optimizer::analyzer::type_coercion::{TypeCoercion, TypeCoercionRewriter};
 use datafusion_physical_expr::create_physical_expr;
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use sluice_functions::{SessionInfo, bind_expr, bind_plan, cast_array, expr_planner, scalar_functions};
@@ -23,15 +23,15 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 
 /// 2021-04-13T12:00:00.123Z.
-pub const NOW: i64 = 1_618_315_200_123;
+pub(crate) const NOW: i64 = 1_618_315_200_123;
 
 /// A session in a zone.
-pub fn session(zone: &str) -> SessionInfo {
+pub(crate) fn session(zone: &str) -> SessionInfo {
     SessionInfo::new(zone.parse().unwrap(), Arc::new(ManualClock::at(NOW)))
 }
 
 /// Resolves functions and types as the planner does; has one table.
-pub struct Context {
+pub(crate) struct Context {
     functions: HashMap<String, Arc<ScalarUDF>>,
     planners: Vec<Arc<dyn ExprPlanner>>,
     options: ConfigOptions,
@@ -39,7 +39,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(session: &SessionInfo) -> Self {
+    pub(crate) fn new(session: &SessionInfo) -> Self {
         let functions = scalar_functions(session).into_iter().flat_map(|function| {
             let mut names = function.aliases().to_vec();
             names.push(function.name().to_owned());
@@ -53,7 +53,7 @@ impl Context {
         }
     }
 
-    pub fn with_table(mut self, table: Arc<dyn TableSource>) -> Self {
+    pub(crate) fn with_table(mut self, table: Arc<dyn TableSource>) -> Self {
         self.table = Some(table);
         self
     }
@@ -128,7 +128,7 @@ impl TypePlanner for FlinkTypes {
 }
 
 /// Reads a type as Flink writes it.
-pub fn parse_type(text: &str) -> SqlType {
+pub(crate) fn parse_type(text: &str) -> SqlType {
     let text = text.trim();
     let (name, parameters) = match text.split_once(['(', '<']) {
         Some((name, rest)) => (name, rest.trim_end_matches([')', '>'])),
@@ -166,9 +166,8 @@ pub fn parse_type(text: &str) -> SqlType {
     }
 }
 
-static OPTIONS: LazyLock<ParserOptions> = LazyLock::new(|| {
-    ParserOptions::new().with_parse_float_as_decimal(true).with_support_varchar_with_length(true)
-});
+static OPTIONS: LazyLock<ParserOptions> =
+    LazyLock::new(|| ParserOptions::new().with_parse_float_as_decimal(true).with_support_varchar_with_length(true));
 
 /// Integer literals that fit are `INT`.
 fn narrow_literals(expr: Expr) -> Result<Transformed<Expr>> {
@@ -182,13 +181,13 @@ fn narrow_literals(expr: Expr) -> Result<Transformed<Expr>> {
 }
 
 /// A value with its type.
-pub struct Value {
-    pub text: Option<String>,
-    pub sql_type: SqlType,
+pub(crate) struct Value {
+    pub(crate) text: Option<String>,
+    pub(crate) sql_type: SqlType,
 }
 
 /// Evaluates an expression over columns of one or more rows; the text of every row's value.
-pub fn evaluate_over(sql: &str, columns: Vec<(Field, ArrayRef)>, session: &SessionInfo) -> Result<Vec<Value>> {
+pub(crate) fn evaluate_over(sql: &str, columns: Vec<(Field, ArrayRef)>, session: &SessionInfo) -> Result<Vec<Value>> {
     let rows = columns.first().map_or(1, |(_, array)| array.len());
     let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
     let arrow_schema = Arc::new(Schema::new(fields));
@@ -218,19 +217,19 @@ pub fn evaluate_over(sql: &str, columns: Vec<(Field, ArrayRef)>, session: &Sessi
 }
 
 /// Evaluates an expression without columns.
-pub fn evaluate(sql: &str, session: &SessionInfo) -> Result<Value> {
+pub(crate) fn evaluate(sql: &str, session: &SessionInfo) -> Result<Value> {
     evaluate_over(sql, Vec::new(), session).map(|mut values| values.remove(0))
 }
 
 /// The expression has this value, as text; `NULL` is written as such.
 #[track_caller]
-pub fn check(sql: &str, expected: &str) {
+pub(crate) fn check(sql: &str, expected: &str) {
     check_in("UTC", sql, expected);
 }
 
 /// The same in a session of another time zone.
 #[track_caller]
-pub fn check_in(zone: &str, sql: &str, expected: &str) {
+pub(crate) fn check_in(zone: &str, sql: &str, expected: &str) {
     match evaluate(sql, &session(zone)) {
         Ok(value) => assert_eq!(value.text.as_deref().unwrap_or("NULL"), expected, "{sql}"),
         Err(error) => panic!("{sql}: {:?}", sluice_functions::from_datafusion(error)),
@@ -239,7 +238,7 @@ pub fn check_in(zone: &str, sql: &str, expected: &str) {
 
 /// The expression has this value and this type.
 #[track_caller]
-pub fn check_type(sql: &str, expected: &str, sql_type: &str) {
+pub(crate) fn check_type(sql: &str, expected: &str, sql_type: &str) {
     check(sql, expected);
     let value = evaluate(sql, &session("UTC")).unwrap();
     assert_eq!(value.sql_type.to_string(), sql_type, "type of {sql}");
@@ -247,7 +246,7 @@ pub fn check_type(sql: &str, expected: &str, sql_type: &str) {
 
 /// All of a table of expressions and values.
 #[track_caller]
-pub fn check_all(cases: &[(&str, &str)]) {
+pub(crate) fn check_all(cases: &[(&str, &str)]) {
     for (sql, expected) in cases {
         check(sql, expected);
     }
@@ -255,7 +254,7 @@ pub fn check_all(cases: &[(&str, &str)]) {
 
 /// The expression fails with an error that says this.
 #[track_caller]
-pub fn fails(sql: &str, expected: &str) {
+pub(crate) fn fails(sql: &str, expected: &str) {
     match evaluate(sql, &session("UTC")) {
         Ok(value) => panic!("{sql} is {:?}", value.text),
         Err(error) => {
@@ -267,7 +266,7 @@ pub fn fails(sql: &str, expected: &str) {
 }
 
 /// Plans, binds and coerces a query.
-pub fn plan(sql: &str, table: Arc<dyn TableSource>) -> Result<LogicalPlan> {
+pub(crate) fn plan(sql: &str, table: Arc<dyn TableSource>) -> Result<LogicalPlan> {
     let session = session("UTC");
     let context = Context::new(&session).with_table(table);
     let statement = Parser::new(&GenericDialect {}).try_with_sql(sql)?.parse_statement()?;
@@ -278,7 +277,7 @@ pub fn plan(sql: &str, table: Arc<dyn TableSource>) -> Result<LogicalPlan> {
 }
 
 /// A cast in the way that `CAST(x AS t)` arrives.
-pub fn cast_of(expr: Expr, sql_type: &SqlType) -> Expr {
+pub(crate) fn cast_of(expr: Expr, sql_type: &SqlType) -> Expr {
     let field = Field::new("", sql_type.to_arrow(), true).with_metadata(sql_type.field_metadata());
     Expr::Cast(Cast::new_from_field(Box::new(expr), Arc::new(field)))
 }

@@ -52,11 +52,20 @@ fn schema_error(error: &SchemaError) -> Error {
     }
 }
 
+/// Functions that Flink has and that need state; so that they are not taken for misspelt ones.
+const AGGREGATES: [&str; 18] = [
+    "array_agg", "avg", "collect", "count", "first_value", "lag", "last_value", "lead", "listagg", "max", "min",
+    "rank", "row_number", "stddev_pop", "stddev_samp", "sum", "var_pop", "var_samp",
+];
+
 fn plan_error(text: &str, functions: &[String]) -> Error {
     let Some(rest) = text.strip_prefix("Invalid function '") else {
         return Error::fix(text.to_owned());
     };
     let name = rest.split('\'').next().unwrap_or(rest);
+    if AGGREGATES.contains(&name.to_ascii_lowercase().as_str()) {
+        return Error::fix(format!("aggregate function {} is not supported yet", name.to_uppercase()));
+    }
     let error = Error::fix(format!("no function is called '{name}'"));
     match suggest(name, functions.iter().map(String::as_str)) {
         Some(like) => error.with_hint(format!("did you mean {}?", like.to_uppercase())),

@@ -77,14 +77,8 @@ pub(super) fn day_second(value: IntervalMonthDayNano) -> String {
     let millis = nanos.unsigned_abs() / 1_000_000;
     let seconds = millis / 1000;
     let mut text = format!("{sign}{} ", seconds / 86_400);
-    let _ = write!(
-        text,
-        "{:02}:{:02}:{:02}.{:03}",
-        seconds / 3600 % 24,
-        seconds / 60 % 60,
-        seconds % 60,
-        millis % 1000
-    );
+    let _ =
+        write!(text, "{:02}:{:02}:{:02}.{:03}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, millis % 1000);
     text
 }
 

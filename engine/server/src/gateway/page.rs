@@ -52,7 +52,9 @@ pub(super) async fn page(pages: &mut Pages, token: u64, place: &Place) -> ApiRes
         Some(Produced::Table { table, notes, job, has_content }) => {
             table_page(table, notes, job.as_deref(), *has_content, token, place)
         }
-        Some(Produced::Query(query)) => query_page(query, token, place).await.map_err(|error| ApiError::of_statement(&error))?,
+        Some(Produced::Query(query)) => {
+            query_page(query, token, place).await.map_err(|error| ApiError::of_statement(&error))?
+        }
     };
     pages.last = Some((token, made.text.clone()));
     pages.next = if made.ends { token } else { token + 1 };

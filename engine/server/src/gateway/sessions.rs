@@ -66,7 +66,8 @@ impl Sessions {
     fn add(&self, name: Option<String>, session: Session) -> ApiResult<String> {
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if sessions.len() >= MOST_SESSIONS {
-            let message = format!("there are {MOST_SESSIONS} sessions already; close some with DELETE /v1/sessions/:id");
+            let message =
+                format!("there are {MOST_SESSIONS} sessions already; close some with DELETE /v1/sessions/:id");
             return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, message));
         }
         let handle = uuid::Uuid::new_v4().to_string();

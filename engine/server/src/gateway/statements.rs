@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) async fn execute(State(state): App, Path(handle): Path<String>, body: Bytes) -> ApiResult {
     let session = state.sessions.get(&handle)?;
     let body = json_body(&body)?;
-    let statement = body["statement"].as_str().ok_or_else(|| ApiError::bad_request("the request has no 'statement'"))?;
+    let statement =
+        body["statement"].as_str().ok_or_else(|| ApiError::bad_request("the request has no 'statement'"))?;
     let settings: Vec<(String, String)> = body["executionConfig"]
         .as_object()
         .into_iter()
@@ -101,9 +102,11 @@ async fn run(session: &mut Session, statement: &str, settings: &[(String, String
 pub(super) async fn configure(State(state): App, Path(handle): Path<String>, body: Bytes) -> ApiResult {
     let session = state.sessions.get(&handle)?;
     let body = json_body(&body)?;
-    let statement = body["statement"].as_str().ok_or_else(|| ApiError::bad_request("the request has no 'statement'"))?;
+    let statement =
+        body["statement"].as_str().ok_or_else(|| ApiError::bad_request("the request has no 'statement'"))?;
     let first = statement.split_whitespace().next().unwrap_or_default().to_uppercase();
-    if !["CREATE", "DROP", "ALTER", "USE", "SET", "RESET", "ADD", "REMOVE", "LOAD", "UNLOAD"].contains(&first.as_str()) {
+    if !["CREATE", "DROP", "ALTER", "USE", "SET", "RESET", "ADD", "REMOVE", "LOAD", "UNLOAD"].contains(&first.as_str())
+    {
         return Err(ApiError::bad_request("a session is configured with declarations and settings only"));
     }
     let mut session = session.session.lock().await;
@@ -179,4 +182,3 @@ async fn wait_for(operation: &Operation) {
     // Not ended in time: the answer says so.
     let _ = tokio::time::timeout(PATIENCE, ended).await;
 }
-

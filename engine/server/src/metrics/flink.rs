@@ -1,7 +1,7 @@
 //! The same numbers under the names that Flink's Prometheus reporter gives them, for dashboards and
 //! alert rules that exist already. As there, all of them are gauges, and times are milliseconds.
 
-use sluice_runtime::{JobHandle, JobStatus, SubtaskInfo};
+use sluice_runtime::{JobHandle, JobStatus, TaskCounts};
 
 use super::text::{Exposition, Kind};
 
@@ -31,15 +31,15 @@ pub(crate) fn flink_job_metrics(job: &JobHandle, now: i64) -> Vec<(&'static str,
 }
 
 /// Task metrics by Flink's names.
-pub(crate) fn flink_task_metrics(subtask: &SubtaskInfo) -> [(&'static str, u64); 7] {
+pub(crate) fn flink_task_metrics(counts: &TaskCounts) -> [(&'static str, u64); 7] {
     [
-        ("numRecordsIn", subtask.records_in),
-        ("numRecordsOut", subtask.records_out),
-        ("numBytesIn", subtask.bytes_in),
-        ("numBytesOut", subtask.bytes_out),
-        ("accumulateBusyTimeMs", subtask.busy_ms),
-        ("accumulateIdleTimeMs", subtask.idle_ms),
-        ("accumulateBackPressuredTimeMs", subtask.backpressured_ms),
+        ("numRecordsIn", counts.records_in),
+        ("numRecordsOut", counts.records_out),
+        ("numBytesIn", counts.bytes_in),
+        ("numBytesOut", counts.bytes_out),
+        ("accumulateBusyTimeMs", counts.busy_ms),
+        ("accumulateIdleTimeMs", counts.idle_ms),
+        ("accumulateBackPressuredTimeMs", counts.backpressured_ms),
     ]
 }
 
@@ -61,8 +61,8 @@ pub(super) fn add(exposition: &mut Exposition, job: &JobHandle, now: i64) {
         exposition.add(&format!("flink_jobmanager_job_{name}"), &help, Kind::Gauge, &of_job, value as f64);
     }
     for vertex in job.vertices() {
-        for subtask in &vertex.subtasks {
-            let index = subtask.subtask.to_string();
+        for (index, subtask) in vertex.subtasks.iter().enumerate() {
+            let index = index.to_string();
             let labels = [
                 of_job[0],
                 ("tm_id", "sluice-local"),
@@ -72,7 +72,7 @@ pub(super) fn add(exposition: &mut Exposition, job: &JobHandle, now: i64) {
                 ("task_name", vertex.name.as_str()),
                 ("subtask_index", index.as_str()),
             ];
-            for (name, value) in flink_task_metrics(subtask) {
+            for (name, value) in flink_task_metrics(&subtask.counts) {
                 let help = format!("{name} (scope: taskmanager_job_task)");
                 let name = format!("flink_taskmanager_job_task_{name}");
                 exposition.add(&name, &help, Kind::Gauge, &labels, value as f64);

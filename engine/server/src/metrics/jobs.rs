@@ -7,7 +7,7 @@ use super::text::{Exposition, Kind};
 use crate::keeper::LostJob;
 
 /// What the well-known metrics mean. `docs/metrics.md` has the same list.
-const HELP: [(&str, &str); 27] = [
+const HELP: [(&str, &str); 35] = [
     ("records_in", "Rows that a task has taken in."),
     ("records_out", "Rows that a task has put out."),
     ("bytes_in", "Bytes in memory of the rows that a task has taken in."),
@@ -28,13 +28,21 @@ const HELP: [(&str, &str); 27] = [
     ("snapshot_chunks_done", "Chunks of a table that its snapshot has finished."),
     ("snapshot_chunks_total", "Chunks that the snapshot of a table was cut into so far."),
     ("snapshot_finished", "1 once the snapshot of a table is finished."),
-    ("event_time_lag_ms", "Age of the newest change when the source read it."),
-    ("fetch_event_time_lag_ms", "Age of the newest change when the source fetched it."),
-    ("emit_event_time_lag_ms", "Age of the newest change when the source put it out."),
-    ("records_send", "Rows that a sink has sent."),
-    ("records_send_errors", "Rows that a target has refused."),
-    ("records_skipped", "Rows that were skipped because an option says so."),
-    ("pending_records", "Rows that a source knows of and has not read."),
+    ("source_lag_ms", "Age of the newest change when the source read it; -1 before the first."),
+    ("binlog_events", "Events read from the binary log."),
+    ("binlog_bytes", "Bytes read from the binary log."),
+    ("binlog_reconnects", "Connections to the binary log after the first."),
+    ("binlog_position", "Position in the binary log file."),
+    ("messages_written", "Messages that a Kafka sink has sent."),
+    ("bytes_written", "Bytes that a sink has sent."),
+    ("tombstones_written", "Deletions that a Kafka sink has sent as messages without a value."),
+    ("queue_messages", "Messages that wait in the Kafka client."),
+    ("rows_written", "Rows that a JDBC sink has written."),
+    ("rows_reduced", "Changes that a JDBC sink did not have to write: a later one of the same key was there."),
+    ("flushes", "Batches that a JDBC sink has written."),
+    ("flush_retries", "Batches that a JDBC sink has written again after a failure."),
+    ("last_flush_ms", "How long the newest batch took."),
+    ("flush_rows", "Rows of the newest batch."),
 ];
 
 /// Every job has one sample per state, 1 for the one it is in.
@@ -112,8 +120,8 @@ mod tests {
         let sample = |name: &str, kind, value| MetricSample { name: name.to_owned(), labels: Vec::new(), kind, value };
         let busy = in_base_units(&sample("busy_ms", MetricKind::Counter, 1500));
         assert_eq!(busy, ("sluice_busy_seconds_total".to_owned(), 1.5));
-        let lag = in_base_units(&sample("event_time_lag_ms", MetricKind::Gauge, -1));
-        assert_eq!(lag, ("sluice_event_time_lag_seconds".to_owned(), -0.001));
+        let lag = in_base_units(&sample("source_lag_ms", MetricKind::Gauge, -1));
+        assert_eq!(lag, ("sluice_source_lag_seconds".to_owned(), -0.001));
         let rows = in_base_units(&sample("records_out", MetricKind::Counter, 3));
         assert_eq!(rows, ("sluice_records_out_total".to_owned(), 3.0));
     }
@@ -125,9 +133,6 @@ mod tests {
         let sample = MetricSample { name: "records_in".to_owned(), labels, kind: MetricKind::Counter, value: 2 };
         add_sample(&mut exposition, &[("job", "sales"), ("job_id", "6b")], &sample);
         let text = exposition.finish();
-        assert!(
-            text.ends_with("sluice_records_in_total{job=\"sales\",job_id=\"6b\",task=\"Sink: a\"} 2\n"),
-            "{text}"
-        );
+        assert!(text.ends_with("sluice_records_in_total{job=\"sales\",job_id=\"6b\",task=\"Sink: a\"} 2\n"), "{text}");
     }
 }

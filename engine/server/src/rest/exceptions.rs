@@ -20,9 +20,7 @@ pub(super) async fn of_job(
 ) -> ApiResult {
     let most = match query.get("maxExceptions") {
         None => SHOWN,
-        Some(number) => number
-            .parse()
-            .map_err(|_| ApiError::bad_request("maxExceptions must be a whole number"))?,
+        Some(number) => number.parse().map_err(|_| ApiError::bad_request("maxExceptions must be a whole number"))?,
     };
     let failures = match state.job(&id)? {
         KnownJob::Engine(job) => job.exceptions().iter().rev().map(Failure::of_job).collect(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
-use sluice_runtime::{JobHandle, VertexInfo};
+use sluice_runtime::{JobHandle, TaskCounts, VertexInfo};
 
 use crate::error::{ApiError, ApiResult};
 use crate::keeper::LostJob;
@@ -13,13 +13,30 @@ use crate::state::{App, KnownJob};
 
 /// The states of a task, in Flink's order and spelling.
 const TASK_STATES: [&str; 10] = [
-    "CREATED", "SCHEDULED", "DEPLOYING", "RUNNING", "FINISHED", "CANCELING", "CANCELED", "FAILED", "RECONCILING",
+    "CREATED",
+    "SCHEDULED",
+    "DEPLOYING",
+    "RUNNING",
+    "FINISHED",
+    "CANCELING",
+    "CANCELED",
+    "FAILED",
+    "RECONCILING",
     "INITIALIZING",
 ];
 /// The states of a job, in Flink's order and spelling.
 const JOB_STATES: [&str; 11] = [
-    "INITIALIZING", "CREATED", "RUNNING", "FAILING", "FAILED", "CANCELLING", "CANCELED", "FINISHED", "RESTARTING",
-    "SUSPENDED", "RECONCILING",
+    "INITIALIZING",
+    "CREATED",
+    "RUNNING",
+    "FAILING",
+    "FAILED",
+    "CANCELLING",
+    "CANCELED",
+    "FINISHED",
+    "RESTARTING",
+    "SUSPENDED",
+    "RECONCILING",
 ];
 /// Key groups: the most subtasks that keyed state can be split over.
 pub(super) const MAX_PARALLELISM: u32 = sluice_model::KEY_GROUPS as u32;
@@ -118,11 +135,13 @@ fn lost_summary(job: &LostJob, now: i64) -> Value {
 fn detail_of(job: &JobHandle, now: i64) -> Value {
     let end = job.end_time();
     let vertices = job.vertices();
-    let entered: BTreeMap<String, i64> =
-        job.timestamps().iter().map(|(state, at)| (state.to_string(), *at)).collect();
-    let timestamps: Map<String, Value> =
-        JOB_STATES.iter().map(|state| ((*state).to_owned(), json!(entered.get(*state).copied().unwrap_or(0)))).collect();
-    let mut status_counts: Map<String, Value> = TASK_STATES.iter().map(|state| ((*state).to_owned(), json!(0))).collect();
+    let entered: BTreeMap<String, i64> = job.timestamps().iter().map(|(state, at)| (state.to_string(), *at)).collect();
+    let timestamps: Map<String, Value> = JOB_STATES
+        .iter()
+        .map(|state| ((*state).to_owned(), json!(entered.get(*state).copied().unwrap_or(0))))
+        .collect();
+    let mut status_counts: Map<String, Value> =
+        TASK_STATES.iter().map(|state| ((*state).to_owned(), json!(0))).collect();
     for vertex in &vertices {
         let count = &mut status_counts[&vertex.status.to_string()];
         *count = json!(count.as_u64().unwrap_or(0) + 1);
@@ -164,61 +183,24 @@ fn vertex_of(job: &JobHandle, vertex: &VertexInfo, now: i64) -> Value {
         "end-time": end.unwrap_or(-1),
         "duration": end.unwrap_or(now) - job.start_time(),
         "tasks": tasks,
-        "metrics": io_metrics(&Traffic::of_vertex(vertex)),
+        "metrics": io_metrics(&vertex.counts),
     })
 }
 
-/// Rows, bytes and times of a vertex or of one of its subtasks.
-pub(super) struct Traffic {
-    pub(super) records_in: u64,
-    pub(super) records_out: u64,
-    pub(super) bytes_in: u64,
-    pub(super) bytes_out: u64,
-    pub(super) busy_ms: u64,
-    pub(super) idle_ms: u64,
-    pub(super) backpressured_ms: u64,
-}
-
-impl Traffic {
-    pub(super) fn of_vertex(vertex: &VertexInfo) -> Self {
-        Self {
-            records_in: vertex.records_in,
-            records_out: vertex.records_out,
-            bytes_in: vertex.bytes_in,
-            bytes_out: vertex.bytes_out,
-            busy_ms: vertex.busy_ms,
-            idle_ms: vertex.idle_ms,
-            backpressured_ms: vertex.backpressured_ms,
-        }
-    }
-
-    pub(super) fn of_subtask(subtask: &sluice_runtime::SubtaskInfo) -> Self {
-        Self {
-            records_in: subtask.records_in,
-            records_out: subtask.records_out,
-            bytes_in: subtask.bytes_in,
-            bytes_out: subtask.bytes_out,
-            busy_ms: subtask.busy_ms,
-            idle_ms: subtask.idle_ms,
-            backpressured_ms: subtask.backpressured_ms,
-        }
-    }
-}
-
 /// The `metrics` object of a vertex or a subtask.
-pub(super) fn io_metrics(traffic: &Traffic) -> Value {
+pub(super) fn io_metrics(counts: &TaskCounts) -> Value {
     json!({
-        "read-bytes": traffic.bytes_in,
+        "read-bytes": counts.bytes_in,
         "read-bytes-complete": true,
-        "write-bytes": traffic.bytes_out,
+        "write-bytes": counts.bytes_out,
         "write-bytes-complete": true,
-        "read-records": traffic.records_in,
+        "read-records": counts.records_in,
         "read-records-complete": true,
-        "write-records": traffic.records_out,
+        "write-records": counts.records_out,
         "write-records-complete": true,
-        "accumulated-backpressured-time": traffic.backpressured_ms,
-        "accumulated-idle-time": traffic.idle_ms,
-        "accumulated-busy-time": traffic.busy_ms,
+        "accumulated-backpressured-time": counts.backpressured_ms,
+        "accumulated-idle-time": counts.idle_ms,
+        "accumulated-busy-time": counts.busy_ms,
     })
 }
 

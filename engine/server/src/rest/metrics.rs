@@ -24,9 +24,13 @@ pub(super) async fn of_job(State(state): App, Path(id): Path<String>, Query(quer
         .map(|(name, value)| (name.to_owned(), value.to_string()))
         .collect();
     let of_whole_job = |sample: &MetricSample| label(sample, "task").is_none();
-    values.extend(job.metrics().samples().iter().filter(|sample| of_whole_job(sample)).map(|sample| {
-        (sample.name.clone(), sample.value.to_string())
-    }));
+    values.extend(
+        job.metrics()
+            .samples()
+            .iter()
+            .filter(|sample| of_whole_job(sample))
+            .map(|sample| (sample.name.clone(), sample.value.to_string())),
+    );
     Ok(Json(selected(values, &query)))
 }
 
@@ -38,9 +42,9 @@ pub(super) async fn of_vertex(
     let job = state.running_job(&id)?;
     let vertex = vertex(&job, &vertex_id)?;
     let mut values = Vec::new();
-    for subtask in &vertex.subtasks {
-        for (name, value) in flink_task_metrics(subtask) {
-            values.push((format!("{}.{name}", subtask.subtask), value.to_string()));
+    for (index, subtask) in vertex.subtasks.iter().enumerate() {
+        for (name, value) in flink_task_metrics(&subtask.counts) {
+            values.push((format!("{index}.{name}"), value.to_string()));
         }
     }
     for sample in job.metrics().samples() {

@@ -31,7 +31,8 @@ const LARGEST_REQUEST: usize = 4 << 20;
 
 /// All endpoints.
 pub(crate) fn router(state: Arc<AppState>) -> Router {
-    let api = Router::new().merge(cluster_routes()).merge(job_routes()).merge(gateway::routes()).merge(script::routes());
+    let api =
+        Router::new().merge(cluster_routes()).merge(job_routes()).merge(gateway::routes()).merge(script::routes());
     Router::new()
         .merge(api.clone())
         .nest("/v1", api.clone())

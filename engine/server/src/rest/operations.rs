@@ -36,10 +36,13 @@ pub(super) async fn terminate(
 ) -> Accepted {
     let job = state.job(&id)?;
     let body = json_body(&body)?;
-    let mode = query.get("mode").map(String::as_str).or_else(|| body["mode"].as_str()).or_else(|| body["state"].as_str());
+    let mode =
+        query.get("mode").map(String::as_str).or_else(|| body["mode"].as_str()).or_else(|| body["state"].as_str());
     let mode = mode.unwrap_or("cancel").to_lowercase();
     match (mode.as_str(), job) {
-        ("cancel" | "canceled" | "cancelled" | "stop" | "stopped", KnownJob::Lost(job)) => state.keeper.forget(&job.id)?,
+        ("cancel" | "canceled" | "cancelled" | "stop" | "stopped", KnownJob::Lost(job)) => {
+            state.keeper.forget(&job.id)?
+        }
         ("cancel" | "canceled" | "cancelled", KnownJob::Engine(job)) => job.cancel(),
         ("stop" | "stopped", KnownJob::Engine(job)) => {
             tokio::spawn(async move {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
-use sluice_runtime::SubtaskInfo;
+use sluice_runtime::TaskCounts;
 
-use super::jobs::{MAX_PARALLELISM, Traffic, io_metrics, vertex};
+use super::jobs::{MAX_PARALLELISM, io_metrics, vertex};
 use crate::error::ApiResult;
 use crate::state::App;
 
@@ -22,9 +22,10 @@ pub(super) async fn detail(State(state): App, Path((id, vertex_id)): Path<(Strin
     let subtasks: Vec<Value> = vertex
         .subtasks
         .iter()
-        .map(|subtask| {
+        .enumerate()
+        .map(|(index, subtask)| {
             json!({
-                "subtask": subtask.subtask,
+                "subtask": index,
                 "status": subtask.status.to_string(),
                 "attempt": job.attempt().saturating_sub(1),
                 "endpoint": "localhost",
@@ -32,7 +33,7 @@ pub(super) async fn detail(State(state): App, Path((id, vertex_id)): Path<(Strin
                 "start-time": job.start_time(),
                 "end-time": end.unwrap_or(-1),
                 "duration": end.unwrap_or(now) - job.start_time(),
-                "metrics": io_metrics(&Traffic::of_subtask(subtask)),
+                "metrics": io_metrics(&subtask.counts),
                 "taskmanager-id": super::cluster::ID,
             })
         })
@@ -44,7 +45,7 @@ pub(super) async fn detail(State(state): App, Path((id, vertex_id)): Path<(Strin
         "maxParallelism": MAX_PARALLELISM,
         "now": now,
         "subtasks": subtasks,
-        "aggregated": { "metrics": io_metrics(&Traffic::of_vertex(&vertex)) },
+        "aggregated": { "metrics": io_metrics(&vertex.counts) },
     })))
 }
 
@@ -53,7 +54,8 @@ pub(super) async fn backpressure(State(state): App, Path((id, vertex_id)): Path<
     let before = vertex(&job, &vertex_id)?;
     tokio::time::sleep(SAMPLE).await;
     let after = vertex(&job, &vertex_id)?;
-    let ratios: Vec<Ratios> = before.subtasks.iter().zip(&after.subtasks).map(|(a, b)| Ratios::between(a, b)).collect();
+    let ratios: Vec<Ratios> =
+        before.subtasks.iter().zip(&after.subtasks).map(|(a, b)| Ratios::between(&a.counts, &b.counts)).collect();
     let worst = ratios.iter().map(|ratios| ratios.backpressured).fold(0.0, f64::max);
     let subtasks: Vec<Value> = ratios
         .iter()
@@ -86,7 +88,7 @@ struct Ratios {
 }
 
 impl Ratios {
-    fn between(before: &SubtaskInfo, after: &SubtaskInfo) -> Self {
+    fn between(before: &TaskCounts, after: &TaskCounts) -> Self {
         let backpressured = after.backpressured_ms.saturating_sub(before.backpressured_ms) as f64;
         let idle = after.idle_ms.saturating_sub(before.idle_ms) as f64;
         let busy = after.busy_ms.saturating_sub(before.busy_ms) as f64;

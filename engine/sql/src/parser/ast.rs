@@ -87,6 +87,7 @@ pub struct ColumnType {
 
 /// What stands after a column's name.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "columns are few and short-lived")]
 pub enum ColumnKind {
     /// `name TYPE [NOT NULL]`.
     Physical(ColumnType),

@@ -111,9 +111,9 @@ pub(crate) trait Tokens {
         let mut parts = vec![self.identifier(what)?];
         while self.next_symbol() == &Token::Period {
             if parts.len() == most {
-                return Err(Error::fix(format!("{what} has at most {most} parts")).at(self.position()).with_hint(
-                    "a name that contains a dot is written in backticks: `a.b`",
-                ));
+                return Err(Error::fix(format!("{what} has at most {most} parts"))
+                    .at(self.position())
+                    .with_hint("a name that contains a dot is written in backticks: `a.b`"));
             }
             self.skip();
             parts.push(self.identifier("the next part of the name")?);
@@ -205,8 +205,7 @@ impl<'a> Cursor<'a> {
         limits::check(&tokens)?;
         let mut spanned: Vec<TokenWithSpan> = tokens.iter().filter_map(Lexed::to_spanned).collect();
         spanned.push(end_token(&tokens));
-        let parser =
-            Parser::new(dialect).with_recursion_limit(MAX_RECURSION).with_tokens_with_locations(spanned);
+        let parser = Parser::new(dialect).with_recursion_limit(MAX_RECURSION).with_tokens_with_locations(spanned);
         Ok(Self { raw, dialect, parser, hints, tokens })
     }
 
@@ -217,10 +216,13 @@ impl<'a> Cursor<'a> {
 
     /// The text from the token at `start` up to the next token.
     pub(crate) fn text_since(&self, start: usize) -> String {
-        match (self.tokens.get(start), self.index().checked_sub(1).and_then(|last| self.tokens.get(last))) {
-            (Some(first), Some(last)) => self.raw.slice(first.start, last.end).to_owned(),
-            _ => String::new(),
-        }
+        let Some(first) = self.tokens.get(start) else { return String::new() };
+        let next = self.tokens.get(self.index()).map_or(usize::MAX, |next| next.start);
+        // The last token before the next one, which may be a hint.
+        let all = self.raw.tokens();
+        let before = all.partition_point(|lexed| lexed.start < next);
+        let end = before.checked_sub(1).and_then(|last| all.get(last)).map_or(first.end, |last| last.end);
+        self.raw.slice(first.start, end).to_owned()
     }
 
     /// All tokens must have been read, and all hints taken.

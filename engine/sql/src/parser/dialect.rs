@@ -64,21 +64,41 @@ impl FlinkDialect {
         match name.as_str() {
             "CAST" | "TRY_CAST" if before_paren => Some(self.cast(parser, name == "TRY_CAST")),
             "TABLE" if matches!(parser.symbol_at(1), Token::Word(_)) => Some(self.table_argument(parser)),
+            "POSITION" if before_paren => Some(position(parser)),
+            "INTERVAL" => self.interval(parser),
             "MAP" if parser.symbol_at(1) == &Token::LBracket => Some(map_constructor(parser)),
             "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" if before_paren => Some(json::function(self, parser, &name)),
+            _ if before_paren && !has_own_syntax(&name) => Some(plain_call(parser)),
             _ if before_paren => None,
             "DATE" | "TIME" | "TIMESTAMP" if matches!(parser.symbol_at(1), Token::SingleQuotedString(_)) => None,
             // The argument of TIMESTAMPDIFF(DAY, …) and the like.
-            "YEAR" | "QUARTER" | "MONTH" | "WEEK" | "DAY" | "HOUR" | "MINUTE" | "SECOND"
-                if parser.symbol_at(1) == &Token::Comma && parser.get_current_token().token == Token::LParen =>
+            unit if reserved::is_unit(unit)
+                && parser.symbol_at(1) == &Token::Comma
+                && parser.get_current_token().token == Token::LParen =>
             {
                 None
             }
             _ if reserved::is_reserved(&name) && !reserved::starts_expression(&name) => {
                 Some(Err(self.keep(reserved_word(parser))))
             }
+            "ARRAY" if parser.symbol_at(1) != &Token::LBracket => Some(Err(self.keep(reserved_word(parser)))),
+            // A character set: _UTF16'text'.
+            _ if name.starts_with('_') && matches!(parser.symbol_at(1), Token::SingleQuotedString(_)) => None,
+            _ if !reserved::is_reserved(&name) => Some(parser.parse_identifier().map(Expr::Identifier)),
             _ => None,
         }
+    }
+
+    /// sqlparser would try whatever follows `INTERVAL` twice, and nested ones 2ⁿ times.
+    fn interval(&self, parser: &Parser<'_>) -> Option<Parsed<Expr>> {
+        let signed = usize::from(matches!(parser.symbol_at(1), Token::Minus | Token::Plus));
+        if matches!(parser.symbol_at(1 + signed), Token::SingleQuotedString(_)) {
+            return None;
+        }
+        let error = Error::fix("an INTERVAL needs its number in single quotes")
+            .at(position_of(parser.peek_nth_token_ref(1).span.start))
+            .with_hint("write it like INTERVAL '5' SECOND");
+        Some(Err(self.keep(error)))
     }
 
     fn cast(&self, parser: &mut Parser<'_>, is_try: bool) -> Parsed<Expr> {
@@ -95,13 +115,13 @@ impl FlinkDialect {
     /// A type of ours as a custom type of sqlparser's: its name is the type's text.
     pub(crate) fn data_type(&self, parser: &mut Parser<'_>) -> Parsed<DataType> {
         let start = parser.peek_token_ref().span;
-        let parsed = types::parse_type(parser).map_err(|error| self.keep(error))?;
+        let parsed = types::parse_bare_type(parser).map_err(|error| self.keep(error))?;
         let span = Span { start: start.start, end: parser.get_current_token().span.end };
-        let name = Ident { value: display::type_text(&parsed.sql_type), quote_style: None, span };
+        let name = Ident { value: display::type_text(&parsed), quote_style: None, span };
         Ok(DataType::Custom(ObjectName::from(vec![name]), Vec::new()))
     }
 
-    /// `TABLE t [PARTITION BY a, b] [ORDER BY c]`
+    /// `TABLE t [PARTITION BY a | (a, b)] [ORDER BY c]`
     fn table_argument(&self, parser: &mut Parser<'_>) -> Parsed<Expr> {
         let table = parser.next_token();
         let path = parser.parse_object_name(true)?;
@@ -113,19 +133,21 @@ impl FlinkDialect {
             }
         }
         let partition_by = if parser.parse_keywords(&[Keyword::PARTITION, Keyword::BY]) {
-            // With or without parentheses around the list.
-            parser.parse_comma_separated(Parser::parse_expr)?
+            unpack(parser.parse_expr()?)
         } else {
             Vec::new()
         };
         let order_by = if parser.parse_keywords(&[Keyword::ORDER, Keyword::BY]) {
-            parser.parse_comma_separated(Parser::parse_order_by_expr)?
+            vec![parser.parse_order_by_expr()?]
         } else {
             Vec::new()
         };
-        let over = (!partition_by.is_empty() || !order_by.is_empty()).then(|| {
-            WindowType::WindowSpec(WindowSpec { window_name: None, partition_by, order_by, window_frame: None })
-        });
+        let over = (!partition_by.is_empty() || !order_by.is_empty()).then_some(WindowType::WindowSpec(WindowSpec {
+            window_name: None,
+            partition_by,
+            order_by,
+            window_frame: None,
+        }));
         let name = Ident { value: "TABLE".to_owned(), quote_style: None, span: table.span };
         let Expr::Function(function) = call(name, vec![unnamed(Expr::CompoundIdentifier(parts))]) else {
             return parser.expected_at("a table", parser.get_current_index());
@@ -171,12 +193,45 @@ impl FlinkDialect {
     }
 }
 
+/// Functions with words between their arguments, which sqlparser reads one by one.
+fn has_own_syntax(name: &str) -> bool {
+    const NAMES: [&str; 19] = [
+        "ARRAY",
+        "CASE",
+        "CEIL",
+        "CONVERT",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+        "CURRENT_TIMESTAMP",
+        "EXISTS",
+        "EXTRACT",
+        "FLOOR",
+        "INTERVAL",
+        "LOCALTIME",
+        "LOCALTIMESTAMP",
+        "NOT",
+        "OVERLAY",
+        "SAFE_CAST",
+        "SUBSTR",
+        "SUBSTRING",
+        "TRIM",
+    ];
+    NAMES.contains(&name)
+}
+
+/// `name(argument, …)`. sqlparser would first try to read `name` as a type of some other dialect, and
+/// reading types it does not count how deep it is.
+fn plain_call(parser: &mut Parser<'_>) -> Parsed<Expr> {
+    let name = parser.parse_identifier()?;
+    parser.parse_function(ObjectName::from(vec![name]))
+}
+
 /// A reserved word where an expression should start.
 fn reserved_word(parser: &Parser<'_>) -> Error {
     let Token::Word(word) = parser.next_symbol() else { return parser.unexpected("an expression") };
     let word = &word.value;
-    let error = Error::fix(format!("expected an expression but found the reserved word '{word}'"))
-        .at(parser.position());
+    let error =
+        Error::fix(format!("expected an expression but found the reserved word '{word}'")).at(parser.position());
     if !reserved::is_clause_word(word) {
         return error.with_hint(format!("if it is a name, quote it with backticks: `{word}`"));
     }
@@ -184,6 +239,17 @@ fn reserved_word(parser: &Parser<'_>) -> Error {
         Token::Comma => error.with_hint(format!("remove the comma before {word}, or add what is missing between them")),
         _ => error,
     }
+}
+
+/// `POSITION(a IN b)`
+fn position(parser: &mut Parser<'_>) -> Parsed<Expr> {
+    parser.advance_token();
+    parser.expect_token(&Token::LParen)?;
+    let expr = parser.parse_subexpr(FlinkDialect::default().prec_value(Precedence::Between))?;
+    parser.expect_keyword(Keyword::IN)?;
+    let within = parser.parse_expr()?;
+    parser.expect_token(&Token::RParen)?;
+    Ok(Expr::Position { expr: Box::new(expr), r#in: Box::new(within) })
 }
 
 /// `MAP['a', 1, 'b', 2]`
@@ -209,6 +275,15 @@ fn is_json(parser: &mut Parser<'_>, left: &Expr, negated: bool) -> Expr {
     let name = Ident { value: "IS_JSON".to_owned(), quote_style: None, span };
     let test = call(name, vec![unnamed(left.clone()), unnamed(kind)]);
     if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(test) } } else { test }
+}
+
+/// `a` or `(a, b)`: a comma without parentheses separates arguments.
+fn unpack(expr: Expr) -> Vec<Expr> {
+    match expr {
+        Expr::Tuple(exprs) => exprs,
+        Expr::Nested(expr) => vec![*expr],
+        expr => vec![expr],
+    }
 }
 
 pub(crate) fn unnamed(expr: Expr) -> FunctionArg {
@@ -243,11 +318,14 @@ pub struct TableArgument {
 impl TableArgument {
     /// Reads back what stands for a table argument in an expression.
     pub fn of(expr: &Expr) -> Option<Self> {
-        let Expr::Function(Function { name, args: FunctionArguments::List(list), over, .. }) = expr else { return None };
+        let Expr::Function(Function { name, args: FunctionArguments::List(list), over, .. }) = expr else {
+            return None;
+        };
         let [ObjectNamePart::Identifier(Ident { value, quote_style: None, .. })] = name.0.as_slice() else {
             return None;
         };
-        let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)))] = list.args.as_slice() else {
+        let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)))] = list.args.as_slice()
+        else {
             return None;
         };
         let (partition_by, order_by) = match over {

@@ -23,6 +23,7 @@ use super::ast::{
     ColumnDefinition, ColumnKind, ColumnType, CreateTable, CreateView, Distribution, Identifier, LikeClause,
     LikeFeature, LikeStrategy, ParsedExpr, PrimaryKey,
 };
+use super::reserved::is_unit;
 
 /// The text of a `CREATE TABLE` that makes the same table, under its full `path`.
 ///
@@ -36,7 +37,8 @@ pub fn format_create_table(table: &CreateTable, path: &[&str]) -> String {
         lines.push(format!("  WATERMARK FOR {} AS {}", quote_path(&path), expression(&watermark.expr)));
     }
     lines.extend(table.primary_key.as_ref().map(primary_key));
-    let mut text = format!("CREATE {temporary}TABLE {} (\n{}\n)\n", quote_path(path), lines.join(",\n"));
+    let elements = if lines.is_empty() { String::new() } else { format!(" (\n{}\n)", lines.join(",\n")) };
+    let mut text = format!("CREATE {temporary}TABLE {}{elements}\n", quote_path(path));
     push_comment(&mut text, table.comment.as_deref());
     if let Some(distribution) = &table.distribution {
         text.push_str(&distributed(distribution));
@@ -184,6 +186,8 @@ fn expression(parsed: &ParsedExpr) -> String {
         fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
             let quote = |ident: &mut Ident| ident.quote_style = Some('`');
             match expr {
+                // The unit in TIMESTAMPDIFF(DAY, a, b); a column of that name has its backticks already.
+                Expr::Identifier(ident) if ident.quote_style.is_none() && is_unit(&ident.value) => {}
                 Expr::Identifier(ident) => quote(ident),
                 Expr::CompoundIdentifier(parts) => parts.iter_mut().for_each(quote),
                 _ => {}

@@ -2,7 +2,7 @@
 
 use sluice_model::{Error, Position, suggest};
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan};
+use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::cursor::{Cursor, Tokens, describe, end_token};
 use super::dialect::FlinkDialect;
@@ -40,6 +40,17 @@ impl Cursor<'_> {
         let (what, place) = split_place(&text);
         let at = place.unwrap_or_else(|| position_of(end_token(&self.tokens).span.start));
         let index = self.tokens.partition_point(|lexed| lexed.position() < at);
+        if what.contains("DEFINE") && self.tokens.get(index).is_some_and(|found| found.is_word("WITHIN")) {
+            return Error::fix("MATCH_RECOGNIZE … WITHIN is not supported yet").at(at);
+        }
+        if index > 0
+            && self.tokens.get(index).is_some_and(|found| found.is_word("SYSTEM_TIME"))
+            && self.tokens[index - 1].is_word("FOR")
+        {
+            return Error::fix("FOR SYSTEM_TIME is at the wrong place")
+                .at(self.tokens[index - 1].position())
+                .with_hint("write it directly behind the table's name: t FOR SYSTEM_TIME AS OF o.time AS alias");
+        }
         match what.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: ")) {
             Some((expected, _)) => self.expected_at(&plain(expected), index),
             None => Error::fix(lower_first(what)).at(at),
@@ -53,7 +64,8 @@ impl Cursor<'_> {
 
     fn expected_at(&self, expected: &str, index: usize) -> Error {
         let found = self.tokens.get(index).and_then(Lexed::token).unwrap_or(&Token::EOF);
-        let at = self.tokens.get(index).map_or_else(|| position_of(end_token(&self.tokens).span.start), Lexed::position);
+        let at =
+            self.tokens.get(index).map_or_else(|| position_of(end_token(&self.tokens).span.start), Lexed::position);
         let error = Error::fix(format!("expected {expected} but found {}", describe(found))).at(at);
         match self.hint_for(expected, index) {
             Some(hint) => error.with_hint(hint),
@@ -79,13 +91,21 @@ impl Cursor<'_> {
             }
             (_, None) if self.has_open_paren() => Some("a '(' is never closed: add the missing ')'".to_owned()),
             (Some(Token::Comma), _) => Some("something is missing behind the comma before it".to_owned()),
-            (_, Some(Token::Word(word))) if word.quote_style.is_none() && is_reserved(&word.value) => {
+            (_, Some(Token::Word(word)))
+                if ["GROUP", "ORDER"].iter().any(|first| word.value.eq_ignore_ascii_case(first)) =>
+            {
+                Some(format!("write {} BY", word.value.to_uppercase()))
+            }
+            (_, Some(Token::Word(word)))
+                if word.quote_style.is_none()
+                    && is_reserved(&word.value)
+                    && (expected.contains("name") || expected.contains("expression")) =>
+            {
                 Some(format!("if '{}' is a name, quote it with backticks: `{}`", word.value, word.value))
             }
             (Some(before), Some(found)) if is_operand(before) && is_operand(found) => {
                 Some(format!("is a comma or an operator missing before {}?", describe(found)))
             }
-            (_, Some(Token::SemiColon)) if expected.contains("end of the statement") => None,
             _ => None,
         }
     }
@@ -116,25 +136,37 @@ impl Cursor<'_> {
                 Some(Token::RParen) => {
                     let Some(from) = open.pop() else { continue };
                     let inside = &self.tokens[from + 1..index];
-                    let is_query = inside.first().is_some_and(|first| first.is_word("SELECT") || first.is_word("WITH"));
-                    if !is_query || tried == MAX_SUBQUERIES {
+                    if !is_query(inside) || tried == MAX_SUBQUERIES {
                         continue;
                     }
                     tried += 1;
-                    if let Err(error) = read_alone(self.dialect, inside, lexed) {
+                    if let Err(error) = read_alone(self.dialect, inside, lexed.span) {
                         return Some(error);
                     }
                 }
                 _ => {}
             }
         }
-        None
+        // What is never closed: the innermost first, and if all is well inside, that is the error.
+        let end = end_token(&self.tokens);
+        open.iter().rev().find_map(|from| {
+            let inside = &self.tokens[from + 1..];
+            if !is_query(inside) {
+                return None;
+            }
+            let missing = || ParserError::ParserError(format!("Expected: ')', found: EOF{}", end.span.start));
+            read_alone(self.dialect, inside, end.span).err().or_else(|| Some(missing()))
+        })
     }
 }
 
-fn read_alone(dialect: &FlinkDialect, inside: &[Lexed], close: &Lexed) -> Result<(), ParserError> {
+fn is_query(tokens: &[Lexed]) -> bool {
+    tokens.first().is_some_and(|first| first.is_word("SELECT") || first.is_word("WITH"))
+}
+
+fn read_alone(dialect: &FlinkDialect, inside: &[Lexed], close: Span) -> Result<(), ParserError> {
     let mut tokens: Vec<TokenWithSpan> = inside.iter().filter_map(Lexed::to_spanned).collect();
-    tokens.push(TokenWithSpan { token: Token::EOF, span: close.span });
+    tokens.push(TokenWithSpan { token: Token::EOF, span: close });
     let mut parser = Parser::new(dialect).with_recursion_limit(60).with_tokens_with_locations(tokens);
     match parser.parse_query() {
         Ok(_) if *parser.next_symbol() == Token::EOF => Ok(()),

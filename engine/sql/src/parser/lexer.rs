@@ -123,6 +123,8 @@ impl Foreign {
                     .because("it is a typographic quotation mark, as word processors and web pages insert them")
                     .with_hint("use a plain single quote: '")
             }
+            Self::Character('$') => Error::fix("unexpected character '$'")
+                .with_hint("if it starts a placeholder such as ${NAME}, fill it in before the statement is run"),
             Self::Character(character) => Error::fix(format!("unexpected character {character:?}"))
                 .with_hint("put a name with special characters in backticks, and a text in single quotes"),
         }

@@ -36,6 +36,7 @@ mod literal;
 mod query;
 mod query_check;
 mod reserved;
+mod set_operations;
 mod splitter;
 mod statement;
 mod types;
@@ -78,9 +79,7 @@ pub fn parse_one(text: &str) -> Result<Statement> {
     match split(text)?.as_slice() {
         [raw] => parse(raw),
         [] => Err(Error::fix("there is no statement in this text")),
-        [_, second, ..] => {
-            Err(Error::fix("expected one statement, but another one follows").at(second.position()))
-        }
+        [_, second, ..] => Err(Error::fix("expected one statement, but another one follows").at(second.position())),
     }
 }
 

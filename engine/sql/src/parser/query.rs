@@ -8,13 +8,13 @@ use sqlparser::tokenizer::Token;
 use super::ast::{ParsedExpr, ParsedQuery};
 use super::cursor::{Cursor, Tokens};
 use super::lexer::is_word;
-use super::query_check;
+use super::{query_check, set_operations};
 
 impl Cursor<'_> {
     /// A query up to where sqlparser ends it.
     pub(crate) fn query(&mut self) -> Result<ParsedQuery> {
         let (start, position) = (self.index(), self.position());
-        let query: Box<Query> = match self.parser.parse_query() {
+        let mut query: Box<Query> = match self.parser.parse_query() {
             Ok(query) => query,
             Err(error) => return Err(self.explain(error, start)),
         };
@@ -23,6 +23,7 @@ impl Cursor<'_> {
         if !self.at_end_of_query() {
             return Err(self.explain_leftover());
         }
+        set_operations::balance(&mut query)?;
         let hints = self.hints.take_range(position, behind);
         query_check::check(&query, &hints)?;
         Ok(ParsedQuery { query, text: self.text_since(start), hints, position })

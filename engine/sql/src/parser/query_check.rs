@@ -9,14 +9,15 @@ use std::ops::ControlFlow;
 use sluice_model::{Error, Position, Result};
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Distinct, Expr, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint,
-    JoinOperator, LimitClause, ObjectName, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, Spanned,
-    TableAlias, TableFactor, TableVersion, Value, Visit, Visitor, WildcardAdditionalOptions,
+    JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderByKind, Query, Select, SelectFlavor, SelectItem,
+    SetExpr, Spanned, TableAlias, TableFactor, TableVersion, Value, Visit, Visitor, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
 use super::dialect::TableArgument;
 use super::hints::{Hints, key_of};
 use super::lexer::position_of;
+use super::reserved::{is_clause_word, is_reserved};
 
 /// Errors: anything outside the dialect, hints that follow no table.
 pub(crate) fn check(query: &Query, hints: &Hints) -> Result<()> {
@@ -91,6 +92,7 @@ impl Visitor for Checker {
     }
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> Checked {
+        check_table_name(relation)?;
         self.tables.extend(key_of(relation));
         ControlFlow::Continue(())
     }
@@ -110,8 +112,25 @@ impl Visitor for Checker {
     }
 }
 
+/// sqlparser takes any word for a table: in `SELECT a FROM WHERE b` the table would be `WHERE`.
+fn check_table_name(name: &ObjectName) -> Checked {
+    match name.0.first().and_then(ObjectNamePart::as_ident) {
+        Some(first) if first.quote_style.is_none() && is_reserved(&first.value) => {
+            let error = Error::fix(format!("expected a table but found the reserved word '{}'", first.value))
+                .at_opt(place(first.span));
+            ControlFlow::Break(if is_clause_word(&first.value) {
+                error
+            } else {
+                error.with_hint(format!("quote it with backticks: `{}`", first.value))
+            })
+        }
+        _ => ControlFlow::Continue(()),
+    }
+}
+
 fn check_query(query: &Query) -> Checked {
-    let limit_by = matches!(&query.limit_clause, Some(LimitClause::LimitOffset { limit_by, .. }) if !limit_by.is_empty());
+    let limit_by =
+        matches!(&query.limit_clause, Some(LimitClause::LimitOffset { limit_by, .. }) if !limit_by.is_empty());
     let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
     refuse_first(
         &[
@@ -135,7 +154,7 @@ fn check_query(query: &Query) -> Checked {
         ],
         || query.span(),
     )?;
-    ctes.filter(|cte| cte.from.is_none()).try_for_each(|cte| check_alias(Some(&cte.alias)))
+    ctes.filter(|cte| cte.from.is_none()).try_for_each(|cte| check_alias(Some(&cte.alias), || cte.span()))
 }
 
 fn check_body(mut body: &SetExpr) -> Checked {
@@ -196,7 +215,7 @@ fn check_select(select: &Select) -> Checked {
 fn check_item(item: &SelectItem) -> Checked {
     match item {
         SelectItem::UnnamedExpr(_) => ControlFlow::Continue(()),
-        SelectItem::ExprWithAlias { alias, .. } => check_name(alias),
+        SelectItem::ExprWithAlias { alias, .. } => check_name(alias, || item.span()),
         SelectItem::ExprWithAliases { .. } => refuse("a list of aliases", item.span()),
         SelectItem::QualifiedWildcard(_, options) | SelectItem::Wildcard(options) => check_wildcard(options),
     }
@@ -219,7 +238,12 @@ fn check_join(join: &Join) -> Checked {
     let constraint = match &join.join_operator {
         Op::CrossJoin(JoinConstraint::None) => return ControlFlow::Continue(()),
         Op::CrossJoin(_) => return refuse("CROSS JOIN with a condition", join.relation.span()),
-        Op::Join(on) | Op::Inner(on) | Op::Left(on) | Op::LeftOuter(on) | Op::Right(on) | Op::RightOuter(on)
+        Op::Join(on)
+        | Op::Inner(on)
+        | Op::Left(on)
+        | Op::LeftOuter(on)
+        | Op::Right(on)
+        | Op::RightOuter(on)
         | Op::FullOuter(on) => on,
         Op::Semi(_) | Op::LeftSemi(_) | Op::RightSemi(_) | Op::Anti(_) | Op::LeftAnti(_) | Op::RightAnti(_) => {
             return ControlFlow::Break(
@@ -247,7 +271,16 @@ fn check_factor(factor: &TableFactor) -> Checked {
     let span = || factor.span();
     match factor {
         TableFactor::Table {
-            alias, args, with_hints, version, with_ordinality, partitions, json_path, sample, index_hints, ..
+            alias,
+            args,
+            with_hints,
+            version,
+            with_ordinality,
+            partitions,
+            json_path,
+            sample,
+            index_hints,
+            ..
         } => {
             let version_differs = !matches!(version, None | Some(TableVersion::ForSystemTimeAsOf(_)));
             refuse_first(
@@ -262,20 +295,20 @@ fn check_factor(factor: &TableFactor) -> Checked {
                 ],
                 span,
             )?;
-            check_alias(alias.as_ref())
+            check_alias(alias.as_ref(), span)
         }
         TableFactor::Derived { alias, sample, .. } => {
             refuse_first(&[(sample.is_some(), "TABLESAMPLE")], span)?;
-            check_alias(alias.as_ref())
+            check_alias(alias.as_ref(), span)
         }
         TableFactor::UNNEST { alias, with_offset, .. } => {
             refuse_first(&[(*with_offset, "WITH OFFSET")], span)?;
-            check_alias(alias.as_ref())
+            check_alias(alias.as_ref(), span)
         }
         TableFactor::TableFunction { alias, .. }
         | TableFactor::Function { alias, .. }
         | TableFactor::NestedJoin { alias, .. }
-        | TableFactor::MatchRecognize { alias, .. } => check_alias(alias.as_ref()),
+        | TableFactor::MatchRecognize { alias, .. } => check_alias(alias.as_ref(), span),
         TableFactor::Pivot { .. } => refuse("PIVOT", span()),
         TableFactor::Unpivot { .. } => refuse("UNPIVOT", span()),
         TableFactor::JsonTable { .. } => refuse("JSON_TABLE", span()),
@@ -285,21 +318,28 @@ fn check_factor(factor: &TableFactor) -> Checked {
     }
 }
 
-fn check_alias(alias: Option<&TableAlias>) -> Checked {
+fn check_alias(alias: Option<&TableAlias>, near: impl Fn() -> Span) -> Checked {
     let Some(alias) = alias else { return ControlFlow::Continue(()) };
-    check_name(&alias.name)?;
+    check_name(&alias.name, &near)?;
     let typed = alias.columns.iter().any(|column| column.data_type.is_some());
     refuse_first(&[(typed, "a type in an alias"), (alias.at.is_some(), "AT in an alias")], || alias.name.span)?;
-    alias.columns.iter().try_for_each(|column| check_name(&column.name))
+    alias.columns.iter().try_for_each(|column| check_name(&column.name, &near))
 }
 
-/// sqlparser takes strings for names.
-fn check_name(name: &Ident) -> Checked {
+/// sqlparser takes strings and reserved words for names.
+fn check_name(name: &Ident, near: impl Fn() -> Span) -> Checked {
     if name.quote_style == Some('\'') {
         return ControlFlow::Break(
             Error::fix("a string cannot be a name")
-                .at_opt(place(name.span))
+                .at_opt(place(name.span).or_else(|| place(near())))
                 .with_hint(format!("quote the name with backticks: `{}`", name.value)),
+        );
+    }
+    if name.quote_style.is_none() && is_clause_word(&name.value) {
+        return ControlFlow::Break(
+            Error::fix(format!("the reserved word '{}' cannot be an alias", name.value))
+                .at_opt(place(name.span).or_else(|| place(near())))
+                .with_hint(format!("if it is a name, quote it with backticks: `{}`", name.value)),
         );
     }
     ControlFlow::Continue(())
@@ -345,8 +385,9 @@ fn check_interval(interval: &sqlparser::ast::Interval, span: Span) -> Checked {
     if is_text && interval.leading_field.is_some() {
         return ControlFlow::Continue(());
     }
-    let what = if is_text { "an INTERVAL needs a unit" } else { "an INTERVAL needs its number in single quotes" };
-    ControlFlow::Break(Error::fix(what).at_opt(place(span)).with_hint("write it like INTERVAL '5' SECOND"))
+    ControlFlow::Break(
+        Error::fix("an INTERVAL needs a unit").at_opt(place(span)).with_hint("write it like INTERVAL '5' SECOND"),
+    )
 }
 
 fn is_operator(op: &BinaryOperator) -> bool {

@@ -175,7 +175,7 @@ mod tests {
     fn quotes_and_comments_hide_semicolons() {
         assert_eq!(
             texts("SELECT 'it''s; a' AS `x;y` -- ; '\n, 1 /* ; ` */;SELECT 2"),
-            [one("SELECT 'it''s; a' AS `x;y` -- ; '\n, 1", 1, 1), one("SELECT 2", 2, 14)]
+            [one("SELECT 'it''s; a' AS `x;y` -- ; '\n, 1", 1, 1), one("SELECT 2", 2, 15)]
         );
     }
 
@@ -233,14 +233,27 @@ mod tests {
     #[test]
     fn a_shell_knows_when_to_ask_for_more() {
         for complete in [
-            "", "  -- nothing", "SELECT 1;", "quit", "HELP", "EXIT;", "SELECT 1; -- done", "SELECT ';' ;",
+            "",
+            "  -- nothing",
+            "SELECT 1;",
+            "quit",
+            "HELP",
+            "EXIT;",
+            "SELECT 1; -- done",
+            "SELECT ';' ;",
             "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1; END;",
         ] {
             assert!(is_complete(complete), "{complete}");
         }
         for incomplete in [
-            "SELECT 1", "SELECT 'a;", "SELECT `a;", "SELECT 1; SELECT 2", "SELECT /* ;",
-            "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1;", "BEGIN STATEMENT SET;", "SET",
+            "SELECT 1",
+            "SELECT 'a;",
+            "SELECT `a;",
+            "SELECT 1; SELECT 2",
+            "SELECT /* ;",
+            "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1;",
+            "BEGIN STATEMENT SET;",
+            "SET",
         ] {
             assert!(!is_complete(incomplete), "{incomplete}");
         }

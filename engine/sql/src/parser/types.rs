@@ -25,18 +25,61 @@ use super::lexer;
 const MAX_DEPTH: usize = 50;
 
 const NAMES: [&str; 35] = [
-    "ARRAY", "BIGINT", "BINARY", "BITMAP", "BOOLEAN", "BYTES", "CHAR", "CHARACTER", "DATE", "DEC", "DECIMAL", "DOUBLE",
-    "FLOAT", "INT", "INTEGER", "INTERVAL", "MAP", "MULTISET", "NULL", "NUMERIC", "RAW", "REAL", "ROW", "SMALLINT",
-    "STRING", "STRUCTURED", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "TINYINT", "VARBINARY", "VARCHAR", "VARIANT",
-    "DESCRIPTOR", "NCHAR",
+    "ARRAY",
+    "BIGINT",
+    "BINARY",
+    "BITMAP",
+    "BOOLEAN",
+    "BYTES",
+    "CHAR",
+    "CHARACTER",
+    "DATE",
+    "DEC",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "INT",
+    "INTEGER",
+    "INTERVAL",
+    "MAP",
+    "MULTISET",
+    "NULL",
+    "NUMERIC",
+    "RAW",
+    "REAL",
+    "ROW",
+    "SMALLINT",
+    "STRING",
+    "STRUCTURED",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_LTZ",
+    "TINYINT",
+    "VARBINARY",
+    "VARCHAR",
+    "VARIANT",
+    "DESCRIPTOR",
+    "NCHAR",
 ];
 
 /// What people write who come from another database.
 const FOREIGN: [(&str, &str); 16] = [
-    ("BLOB", "BYTES"), ("BOOL", "BOOLEAN"), ("BYTEA", "BYTES"), ("DATETIME", "TIMESTAMP(3)"), ("FLOAT4", "FLOAT"),
-    ("FLOAT8", "DOUBLE"), ("INT4", "INT"), ("INT8", "BIGINT"), ("JSON", "STRING"), ("JSONB", "STRING"),
-    ("LONG", "BIGINT"), ("MEDIUMINT", "INT"), ("NUMBER", "DECIMAL"), ("TEXT", "STRING"),
-    ("TIMESTAMPTZ", "TIMESTAMP_LTZ"), ("UUID", "STRING"),
+    ("BLOB", "BYTES"),
+    ("BOOL", "BOOLEAN"),
+    ("BYTEA", "BYTES"),
+    ("DATETIME", "TIMESTAMP(3)"),
+    ("FLOAT4", "FLOAT"),
+    ("FLOAT8", "DOUBLE"),
+    ("INT4", "INT"),
+    ("INT8", "BIGINT"),
+    ("JSON", "STRING"),
+    ("JSONB", "STRING"),
+    ("LONG", "BIGINT"),
+    ("MEDIUMINT", "INT"),
+    ("NUMBER", "DECIMAL"),
+    ("TEXT", "STRING"),
+    ("TIMESTAMPTZ", "TIMESTAMP_LTZ"),
+    ("UUID", "STRING"),
 ];
 
 /// The type that a `CAST` of a parsed query names.
@@ -65,6 +108,11 @@ pub(crate) fn parse_type(parser: &mut Parser<'_>) -> Result<ColumnType> {
     TypeParser { parser }.nullable_type(0)
 }
 
+/// Reads a type without nullability, as in `CAST(x AS INT)`.
+pub(crate) fn parse_bare_type(parser: &mut Parser<'_>) -> Result<SqlType> {
+    TypeParser { parser }.bare_type(0)
+}
+
 struct TypeParser<'a, 'b> {
     parser: &'a mut Parser<'b>,
 }
@@ -72,21 +120,7 @@ struct TypeParser<'a, 'b> {
 impl TypeParser<'_, '_> {
     fn nullable_type(&mut self, depth: usize) -> Result<ColumnType> {
         let position = self.parser.position();
-        if depth > MAX_DEPTH {
-            return Err(Error::fix(format!("a type is nested deeper than {MAX_DEPTH} levels")).at(position));
-        }
-        let mut sql_type = self.base_type(depth)?;
-        let mut wrapped = depth;
-        while self.parser.accept("ARRAY") {
-            wrapped += 1;
-            if wrapped > MAX_DEPTH {
-                return Err(Error::fix(format!("a type is nested deeper than {MAX_DEPTH} levels")).at(position));
-            }
-            sql_type = SqlType::Array(Box::new(sql_type));
-        }
-        if self.parser.next_is("MULTISET") {
-            return Err(not_supported("MULTISET", self.parser.position()));
-        }
+        let sql_type = self.bare_type(depth)?;
         let nullable = if self.parser.accept_all(&["NOT", "NULL"]) {
             false
         } else {
@@ -94,6 +128,27 @@ impl TypeParser<'_, '_> {
             true
         };
         Ok(ColumnType { sql_type, nullable, position })
+    }
+
+    fn bare_type(&mut self, depth: usize) -> Result<SqlType> {
+        let position = self.parser.position();
+        let too_deep = || Error::fix(format!("a type is nested deeper than {MAX_DEPTH} levels")).at(position);
+        if depth > MAX_DEPTH {
+            return Err(too_deep());
+        }
+        let mut sql_type = self.base_type(depth)?;
+        let mut depth = depth;
+        while self.parser.accept("ARRAY") {
+            depth += 1;
+            if depth > MAX_DEPTH {
+                return Err(too_deep());
+            }
+            sql_type = SqlType::Array(Box::new(sql_type));
+        }
+        if self.parser.next_is("MULTISET") {
+            return Err(not_supported("MULTISET", self.parser.position()));
+        }
+        Ok(sql_type)
     }
 
     fn base_type(&mut self, depth: usize) -> Result<SqlType> {

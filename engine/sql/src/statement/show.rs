@@ -62,7 +62,7 @@ pub(crate) fn show(session: &Session, show: &Show) -> Result<ResultTable> {
             return Err(Error::fix("SHOW CREATE CATALOG is not supported yet").at(name.position));
         }
         Show::Functions { user: true, .. } => filtered("function name", Vec::new(), None),
-        Show::Functions { like, .. } => filtered("function name", session.function_names()?, like.as_ref()),
+        Show::Functions { like, .. } => filtered("function name", session.planner()?.function_names(), like.as_ref()),
         Show::Modules { .. } => ResultTable::single("module name", ["core".to_owned()]),
         Show::Jars => ResultTable::single("jars", []),
         Show::Jobs => job::list(session),

@@ -86,9 +86,11 @@ impl Executed {
     }
 
     pub(super) fn add(&mut self, group: &Group) {
-        match (self, &group.id) {
+        match (&mut *self, &group.id) {
             (Self::MySql(executed), GroupId::MySql(gtid)) => executed.add(gtid),
             (Self::MariaDb(executed), GroupId::MariaDb(gtid)) => executed.add(*gtid),
+            // A transaction without a name makes the set incomplete, and useless for telling what is visible.
+            (Self::MySql(_), GroupId::Anonymous) => *self = Self::Unknown(Flavour::MySql),
             _ => {}
         }
     }
@@ -106,13 +108,15 @@ impl Executed {
         match self {
             Self::MySql(executed) => {
                 let mut consumed = executed.clone();
-                if let Some(Group { id: GroupId::MySql(gtid), .. }) = group {
-                    consumed.add(gtid);
+                match group.map(|group| &group.id) {
+                    Some(GroupId::MySql(gtid)) => consumed.add(gtid),
+                    Some(GroupId::Anonymous) => return Visible::Unnamed,
+                    Some(GroupId::MariaDb(_)) | None => {}
                 }
                 if consumed.is_empty() { Visible::Nothing } else { Visible::Gtids(Arc::from(consumed.to_string())) }
             }
             Self::MariaDb(_) | Self::Unknown(Flavour::MariaDb) => rows_place.map_or(Visible::Nothing, Visible::Place),
-            Self::Unknown(Flavour::MySql) => Visible::Nothing,
+            Self::Unknown(Flavour::MySql) => Visible::Unnamed,
         }
     }
 }

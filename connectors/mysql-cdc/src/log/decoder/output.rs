@@ -6,6 +6,7 @@ use sluice_mysql_decode::{RowBatchBuilder, RowDecoder, RowsEvent, TableMap, Targ
 use crate::decode_error;
 use crate::feed::Feed;
 use crate::log::FeedBatch;
+use crate::losses::Losses;
 
 /// What has been decoded for one feed, and how much of the log that is.
 pub(super) struct Output {
@@ -13,6 +14,8 @@ pub(super) struct Output {
     times: Vec<i64>,
     /// Rows of the log in the builder.
     raw_rows: u64,
+    /// Values that the builder has lost so far.
+    lost: (u64, u64),
     /// Rows still to pass over, for they were delivered before.
     skip: u64,
     /// Rows of the open group that were read, passed over or not.
@@ -35,6 +38,7 @@ impl Output {
             builder: feed.builder()?,
             times: Vec::new(),
             raw_rows: 0,
+            lost: (0, 0),
             skip,
             in_group: 0,
             columns: feed.columns.clone(),
@@ -113,10 +117,11 @@ impl Output {
         Ok(())
     }
 
-    pub(super) fn take(&mut self, index: usize, feed: &Feed) -> Result<Option<FeedBatch>> {
+    pub(super) fn take(&mut self, index: usize, feed: &Feed, losses: &Losses) -> Result<Option<FeedBatch>> {
         if self.raw_rows == 0 {
             return Ok(None);
         }
+        self.lost = losses.count(&self.builder, self.lost);
         let rows = feed.take(&mut self.builder, &self.times)?;
         self.times.clear();
         Ok(Some(FeedBatch { feed: index, rows, raw_rows: std::mem::take(&mut self.raw_rows) }))

@@ -139,7 +139,8 @@ mod tests {
         // An array whose only element is itself.
         assert!(text(&[2, 1, 0, 7, 0, 2, 0, 0]).is_err());
         // Forty levels of two elements that are the same next level: 2^40 values in 400 bytes.
-        let level = |index: u16| [&[2, 0, 255, 255][..], &[2], &[10, 0], &[2], &[10, 0], &(index).to_le_bytes()[..0]].concat();
+        let level =
+            |index: u16| [&[2, 0, 255, 255][..], &[2], &[10, 0], &[2], &[10, 0], &(index).to_le_bytes()[..0]].concat();
         let bomb: Vec<u8> = std::iter::once(2).chain((0..40).flat_map(level)).collect();
         assert!(text(&bomb).is_err());
     }

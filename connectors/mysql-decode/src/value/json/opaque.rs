@@ -51,13 +51,13 @@ fn write_datetime(out: &mut Vec<u8>, type_code: u8, packed: i64) -> Put {
     let (micros, seconds) = ((value & 0xff_ffff) as u32, value >> 24);
     let (clock, day_and_up) = (seconds & 0x1_ffff, seconds >> 17);
     let year_month = day_and_up >> 5;
-    let year = u16::try_from(year_month / 13).ok().filter(|year| *year <= 9999).ok_or(Fault::Malformed)?;
-    let date = Date { year, month: (year_month % 13) as u8, day: (day_and_up & 31) as u8 };
+    let year = u32::try_from(year_month / 13).ok().filter(|year| *year <= 9999).ok_or(Fault::Malformed)?;
+    let date = Date { year, month: (year_month % 13) as u32, day: (day_and_up & 31) as u32 };
     if type_code == 10 {
         date.write(out);
         return Ok(());
     }
-    let clock = Clock::new((clock >> 12) as u8, (clock >> 6 & 63) as u8, (clock & 63) as u8, micros)?;
+    let clock = Clock::new((clock >> 12) as u32, (clock >> 6 & 63) as u32, (clock & 63) as u32, micros)?;
     DateTime { date, clock }.write(out, 6);
     Ok(())
 }
@@ -69,8 +69,8 @@ fn write_time(out: &mut Vec<u8>, packed: i64) -> Put {
     let span = Span {
         negative: packed < 0,
         hours: (clock >> 12 & 0x3ff) as u32,
-        minutes: (clock >> 6 & 63) as u8,
-        seconds: (clock & 63) as u8,
+        minutes: (clock >> 6 & 63) as u32,
+        seconds: (clock & 63) as u32,
         micros,
     };
     span.write(out, 6);

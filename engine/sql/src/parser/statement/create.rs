@@ -57,11 +57,8 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
 fn view(cursor: &mut Cursor<'_>, or_replace: bool, temporary: bool) -> Result<Statement> {
     let if_not_exists = if_not_exists(cursor)?;
     let name = cursor.path("the name of the view")?;
-    let columns = if cursor.next_symbol() == &Token::LParen {
-        cursor.identifiers("the name of a column")?
-    } else {
-        Vec::new()
-    };
+    let columns =
+        if cursor.next_symbol() == &Token::LParen { cursor.identifiers("the name of a column")? } else { Vec::new() };
     let comment = comment(cursor)?;
     cursor.expect("AS")?;
     let query = cursor.query()?;

@@ -67,9 +67,9 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, temporary: bool) -> Result<Statemen
 fn stray(cursor: &Cursor<'_>, ended: bool) -> Error {
     const ORDER: [&str; 6] = ["COMMENT", "DISTRIBUTED", "PARTITIONED", "WITH", "LIKE", "AS"];
     if let Some(clause) = ORDER.iter().find(|clause| cursor.next_is(clause)) {
-        return Error::fix(format!("{clause} is at the wrong place")).at(cursor.position()).with_hint(
-            "the order is: (columns) COMMENT DISTRIBUTED PARTITIONED BY WITH, and then LIKE or AS",
-        );
+        return Error::fix(format!("{clause} is at the wrong place"))
+            .at(cursor.position())
+            .with_hint("the order is: (columns) COMMENT DISTRIBUTED PARTITIONED BY WITH, and then LIKE or AS");
     }
     let expected = if ended { "the end of the statement" } else { "COMMENT, PARTITIONED, WITH, LIKE, AS" };
     let error = cursor.unexpected(expected);

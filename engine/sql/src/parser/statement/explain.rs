@@ -31,9 +31,9 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
         return Ok(not_supported("EXPLAIN of a CREATE, REPLACE or ALTER statement", cursor));
     } else {
         let names = DETAILS.map(|(name, _)| name).join(", ");
-        return Err(cursor.unexpected("SELECT, INSERT, STATEMENT").with_hint(format!(
-            "EXPLAIN takes a query, an INSERT or a statement set, and before it any of {names}"
-        )));
+        return Err(cursor
+            .unexpected("SELECT, INSERT, STATEMENT")
+            .with_hint(format!("EXPLAIN takes a query, an INSERT or a statement set, and before it any of {names}")));
     };
     Ok(match target {
         Statement::NotSupported(_) => target,

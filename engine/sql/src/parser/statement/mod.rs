@@ -28,6 +28,10 @@ const STARTS: [&str; 37] = [
 
 /// Reads a statement.
 pub(crate) fn parse(raw: &RawStatement) -> Result<Statement> {
+    read(raw).map_err(|error| error.at(raw.position()))
+}
+
+fn read(raw: &RawStatement) -> Result<Statement> {
     // These take text that is not made of SQL tokens: SET a = file:///b
     if let Some(statement) = session::parse_text(raw) {
         return statement;
@@ -49,7 +53,9 @@ fn parse_any(cursor: &mut Cursor<'_>) -> Result<Statement> {
         if cursor.next_symbol() == &Token::LParen {
             return cursor.query().map(Statement::Query);
         }
-        return Err(Error::fix(format!("expected a statement but found {}", describe(cursor.next_symbol()))).at(position));
+        return Err(
+            Error::fix(format!("expected a statement but found {}", describe(cursor.next_symbol()))).at(position)
+        );
     };
     let not_supported = |name: &str| Ok(not_supported(name, cursor));
     match word.value.to_ascii_uppercase().as_str() {
@@ -79,7 +85,8 @@ fn parse_any(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "UPDATE" => not_supported("UPDATE"),
         "DELETE" => not_supported("DELETE"),
         "CALL" => not_supported("CALL"),
-        "END" => Err(Error::fix("END without BEGIN").at(position)
+        "END" => Err(Error::fix("END without BEGIN")
+            .at(position)
             .with_hint("a statement set is written EXECUTE STATEMENT SET BEGIN … END")),
         _ => Err(unknown_statement(cursor)),
     }
@@ -124,7 +131,8 @@ fn not_supported_of_two_words(cursor: &Cursor<'_>) -> Statement {
             break;
         }
     }
-    let hint = (name == "ALTER TABLE").then_some("drop the table and create it again: a table holds no data of its own");
+    let hint =
+        (name == "ALTER TABLE").then_some("drop the table and create it again: a table holds no data of its own");
     not_supported_with(&name, cursor, hint)
 }
 

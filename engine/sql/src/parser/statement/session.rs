@@ -47,7 +47,9 @@ fn set(raw: &RawStatement) -> Result<Statement> {
         return Err(Error::fix("expected '=' and a value").at(position).with_hint(FORM));
     };
     let (key, value) = (key.trim(), value.trim());
-    if key.is_empty() || key.contains(|character: char| character.is_whitespace() || matches!(character, '\'' | '"' | '`')) {
+    if key.is_empty()
+        || key.contains(|character: char| character.is_whitespace() || matches!(character, '\'' | '"' | '`'))
+    {
         return Err(Error::fix("a key must be one word, or in single quotes").at(position).with_hint(FORM));
     }
     let value = bare_or_quoted(value)
@@ -77,7 +79,9 @@ fn reset(raw: &RawStatement) -> Result<Statement> {
         },
         _ => text_from(raw, key_token).to_owned(),
     };
-    if key.is_empty() || key.contains(|character: char| character.is_whitespace() || matches!(character, '\'' | '"' | '`')) {
+    if key.is_empty()
+        || key.contains(|character: char| character.is_whitespace() || matches!(character, '\'' | '"' | '`'))
+    {
         return Err(Error::fix("expected one key").at(position).with_hint("write RESET 'key'; or RESET; for all"));
     }
     Ok(Statement::Reset { key, position })

@@ -122,11 +122,9 @@ pub(super) fn parse_describe(cursor: &mut Cursor<'_>) -> Result<Statement> {
         return Ok(Statement::Describe(Describe::Job(id, position)));
     }
     let followed_by_word = matches!(cursor.symbol_at(1), Token::Word(_));
-    for (word, name) in [
-        ("FUNCTION", "DESCRIBE FUNCTION"),
-        ("MODEL", "DESCRIBE MODEL"),
-        ("CONNECTION", "DESCRIBE CONNECTION"),
-    ] {
+    for (word, name) in
+        [("FUNCTION", "DESCRIBE FUNCTION"), ("MODEL", "DESCRIBE MODEL"), ("CONNECTION", "DESCRIBE CONNECTION")]
+    {
         if followed_by_word && cursor.next_is(word) {
             return Ok(not_supported(name, cursor));
         }

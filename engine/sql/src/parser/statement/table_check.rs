@@ -8,10 +8,7 @@ use sqlparser::ast::{Expr, Ident, Visit, Visitor};
 
 use super::super::ast::{ColumnDefinition, ColumnKind, CreateTable, Identifier};
 use super::super::lexer::position_of;
-
-/// Units in calls such as `TIMESTAMPDIFF(DAY, a, b)`, which are read as names.
-const UNITS: [&str; 10] =
-    ["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"];
+use super::super::reserved::is_unit;
 
 /// Errors: duplicate columns; keys, watermarks, partitions and expressions that name no column.
 pub(super) fn check(table: &CreateTable) -> Result<()> {
@@ -71,11 +68,7 @@ fn check_names_only(table: &CreateTable) -> Result<()> {
     }
 }
 
-fn check_primary_key(
-    table: &CreateTable,
-    columns: &HashMap<&str, &ColumnDefinition>,
-    is_closed: bool,
-) -> Result<()> {
+fn check_primary_key(table: &CreateTable, columns: &HashMap<&str, &ColumnDefinition>, is_closed: bool) -> Result<()> {
     let Some(key) = &table.primary_key else { return Ok(()) };
     for (index, name) in key.columns.iter().enumerate() {
         if key.columns[..index].iter().any(|before| before.value == name.value) {
@@ -119,11 +112,7 @@ fn with_suggestion(error: Error, name: &str, columns: &HashMap<&str, &ColumnDefi
 }
 
 /// Every name in the expression of a computed column (then `owner`) or a watermark is a column.
-fn check_names(
-    expr: &Expr,
-    columns: &HashMap<&str, &ColumnDefinition>,
-    owner: Option<&Identifier>,
-) -> Result<()> {
+fn check_names(expr: &Expr, columns: &HashMap<&str, &ColumnDefinition>, owner: Option<&Identifier>) -> Result<()> {
     struct Names<'a> {
         columns: &'a HashMap<&'a str, &'a ColumnDefinition>,
         owner: Option<&'a Identifier>,
@@ -148,15 +137,12 @@ fn check_names(
     }
 }
 
-fn wrong_name(
-    name: &Ident,
-    columns: &HashMap<&str, &ColumnDefinition>,
-    owner: Option<&Identifier>,
-) -> Option<Error> {
+fn wrong_name(name: &Ident, columns: &HashMap<&str, &ColumnDefinition>, owner: Option<&Identifier>) -> Option<Error> {
     let at = position_of(name.span.start);
     let who = owner.map_or_else(|| "the watermark".to_owned(), |owner| format!("computed column '{}'", owner.value));
     let Some(column) = columns.get(name.value.as_str()) else {
-        let is_unit = name.quote_style.is_none() && UNITS.iter().any(|unit| unit.eq_ignore_ascii_case(&name.value));
+        // TIMESTAMPDIFF(DAY, …) has its unit read as a name.
+        let is_unit = name.quote_style.is_none() && is_unit(&name.value);
         let error = Error::fix(format!("{who} names the unknown column '{}'", name.value)).at(at);
         return (!is_unit).then(|| with_suggestion(error, &name.value, columns));
     };

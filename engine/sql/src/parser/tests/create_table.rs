@@ -33,7 +33,9 @@ fn every_clause_is_read() {
         .iter()
         .map(|column| {
             let kind = match &column.kind {
-                ColumnKind::Physical(ty) => format!("{} {}", ty.sql_type, if ty.nullable { "NULL" } else { "NOT NULL" }),
+                ColumnKind::Physical(ty) => {
+                    format!("{} {}", ty.sql_type, if ty.nullable { "NULL" } else { "NOT NULL" })
+                }
                 ColumnKind::Computed(expr) => format!("AS {}", expr.text),
                 ColumnKind::Metadata { data_type, from, is_virtual } => {
                     format!("{} METADATA {from:?} {is_virtual}", data_type.sql_type)

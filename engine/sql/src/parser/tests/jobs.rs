@@ -113,5 +113,8 @@ fn windows_line_ends_and_byte_order_marks_are_fine() {
 fn templates_are_reported_as_such() {
     let error = parse_script("SELECT * FROM ${TABLE}").unwrap_err();
     assert_eq!(error.what(), "unexpected character '$'");
-    assert_eq!(error.hint(), Some("'${…}' is a placeholder that something has to fill in before the statement is run"));
+    assert_eq!(
+        error.hint(),
+        Some("if it starts a placeholder such as ${NAME}, fill it in before the statement is run")
+    );
 }

@@ -44,6 +44,7 @@ fn nesting_is_limited() {
         ("SELECT 1", " UNION SELECT 1", ""),
         ("SELECT 1", " BETWEEN 1 AND 2", ""),
         ("CREATE TABLE t (a ", "ARRAY<", "INT"),
+        ("SELECT 1", " EXCEPT SELECT 1", ""),
         ("CREATE TABLE t (a ", "ROW<a ", "INT"),
         ("CREATE TABLE t (a INT", " ARRAY", ")"),
         ("SELECT CAST(a AS ", "ARRAY<", "INT"),
@@ -62,7 +63,7 @@ fn what_is_allowed_fits_the_stack() {
     for (count, open, middle, close, end) in [
         (1900, "SELECT 1", " + 1", "", ""),
         (1900, "SELECT 1 FROM t WHERE a = 1", " OR a = 1", "", ""),
-        (900, "SELECT 1", " UNION ALL SELECT 1", "", ""),
+        (1900, "SELECT 1", " UNION ALL SELECT 1", "", ""),
         (30, "SELECT ", "COALESCE(x, ", "1", ")"),
         (40, "SELECT ", "(", "1", ")"),
         (15, "SELECT * FROM ", "(SELECT * FROM ", "t", ")"),
@@ -84,7 +85,22 @@ fn what_is_allowed_fits_the_stack() {
 }
 
 #[test]
+fn long_chains_with_an_error_at_their_end_fit_the_stack() {
+    for (open, middle) in [
+        ("SELECT 1", " + 1"),
+        ("SELECT 1", " UNION ALL SELECT 1"),
+        ("SELECT 1", " EXCEPT SELECT 1"),
+        ("SELECT 1 FROM t WHERE a", " IS NULL"),
+        ("SELECT a", "[1]"),
+    ] {
+        let text = format!("{open}{} FROM FROM )", middle.repeat(900));
+        assert!(on_a_small_stack(move || parse_one(&text).map(drop)).is_err());
+    }
+}
+
+#[test]
 fn broken_nests_take_no_exponential_time() {
+    let mut slow = Vec::new();
     for (open, middle) in [
         ("SELECT ", "f("),
         ("SELECT ", "CAST("),
@@ -106,6 +122,40 @@ fn broken_nests_take_no_exponential_time() {
         ("SELECT ", "STRUCT("),
         ("SELECT ", "STRUCT<"),
         ("SELECT ", "NULLABLE("),
+        ("SELECT ", "TUPLE("),
+        ("SELECT ", "NESTED(a "),
+        ("SELECT ", "MAP("),
+        ("SELECT ", "MAP<"),
+        ("SELECT ", "ARRAY<"),
+        ("SELECT ", "SETOF "),
+        ("SELECT ", "TABLE(a "),
+        ("SELECT ", "ENUM("),
+        ("SELECT ", "x.NULLABLE("),
+        ("SELECT ", "MAP[1, "),
+        ("SELECT ", "CASE x WHEN "),
+        ("SELECT ", "x BETWEEN SYMMETRIC "),
+        ("SELECT ", "x LIKE "),
+        ("SELECT ", "EXISTS (SELECT "),
+        ("SELECT ", "(SELECT "),
+        ("SELECT ", "JSON_VALUE("),
+        ("SELECT ", "a + ("),
+        ("SELECT * FROM t ORDER BY ", "f("),
+        ("SELECT * FROM t GROUP BY ", "ROLLUP ("),
+        ("SELECT * FROM t WHERE ", "a AND ("),
+        ("SELECT * FROM ", "UNNEST("),
+        ("SELECT * FROM ", "t AS x (a "),
+        ("SELECT * FROM t AS x (a ", "NULLABLE("),
+        ("SELECT * FROM t AS x (a ", "ARRAY<"),
+        ("SELECT * FROM t AS x (a ", "STRUCT<b INT, a "),
+        ("SELECT * FROM t AS x (a ", "MAP<STRING, "),
+        ("SELECT * FROM t AS x (a ", "SETOF "),
+        ("SELECT * FROM t MATCH_RECOGNIZE (PATTERN ", "("),
+        ("SELECT * FROM t JOIN LATERAL ", "TABLE(f("),
+        ("VALUES ", "("),
+        ("INSERT INTO t ", "("),
+        ("EXPLAIN ", "("),
+        ("CREATE VIEW v AS ", "("),
+        ("CREATE TABLE t (a AS ", "f("),
         ("SELECT ", "a IN ("),
         ("SELECT ", "a OVER ("),
         ("SELECT * FROM ", "(SELECT * FROM "),
@@ -117,23 +167,27 @@ fn broken_nests_take_no_exponential_time() {
         ("", "WITH a AS ("),
         ("", "("),
     ] {
-        for depth in [25, 60] {
+        for depth in [25, 60, 90, 290, 380, 1500] {
             let text = format!("{open}{}@", middle.repeat(depth)).replace('@', "FROM FROM )");
             let start = Instant::now();
             let _ = on_a_small_stack(move || parse_one(&text).map(drop));
-            assert!(start.elapsed() < Duration::from_secs(2), "{open}{middle}… {depth}: {:?}", start.elapsed());
+            if start.elapsed() > Duration::from_secs(2) {
+                slow.push(format!("{open}{middle}… {depth}: {:?}", start.elapsed()));
+            }
         }
     }
+    assert!(slow.is_empty(), "{}", slow.join("\n"));
 }
+
+type Generator = Box<dyn Fn(usize) -> String>;
 
 #[test]
 fn time_grows_with_the_text_and_no_faster() {
     let statement = "CREATE TABLE t (a INT, b STRING COMMENT 'x') WITH ('connector' = 'print', 'k' = 'v');\n";
     let values = |rows: usize| format!("INSERT INTO t VALUES {}", vec!["(1, 'abc', 2.5)"; rows].join(", "));
-    let columns = |n: usize| {
-        format!("CREATE TABLE t ({})", (0..n).map(|i| format!("c{i} INT")).collect::<Vec<_>>().join(", "))
-    };
-    let generators: [(&str, Box<dyn Fn(usize) -> String>); 6] = [
+    let columns =
+        |n: usize| format!("CREATE TABLE t ({})", (0..n).map(|i| format!("c{i} INT")).collect::<Vec<_>>().join(", "));
+    let generators: [(&str, Generator); 6] = [
         ("statements", Box::new(move |n| statement.repeat(n))),
         ("values", Box::new(values)),
         ("columns", Box::new(columns)),
@@ -161,15 +215,124 @@ fn time_grows_with_the_text_and_no_faster() {
 
 fn sql_words() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "SELECT", "FROM", "WHERE", "CREATE", "TABLE", "VIEW", "INSERT", "INTO", "VALUES", "WITH", "AS", "(", ")", ",",
-        ";", ".", "'a'", "`b`", "t", "x", "1", "1.5", "=", "<>", "<", ">", "+", "-", "*", "/", "[", "]", "JOIN", "ON",
-        "GROUP", "BY", "ORDER", "CASE", "WHEN", "THEN", "ELSE", "END", "CAST", "INT", "ROW", "MAP", "ARRAY", "BEGIN",
-        "STATEMENT", "SET", "EXECUTE", "EXPLAIN", "PRIMARY", "KEY", "NOT", "ENFORCED", "WATERMARK", "FOR", "METADATA",
-        "INTERVAL", "SECOND", "TIMESTAMP", "UNION", "ALL", "IN", "IS", "NULL", "JSON", "BETWEEN", "SYMMETRIC", "AND",
-        "/*+ OPTIONS('a'='b') */", "/*+", "*/", "--", "'", "`", "\"", "\n", "=>", "DESCRIPTOR", "LATERAL", "UNNEST",
-        "OVER", "PARTITION", "LIKE", "SHOW", "DROP", "IF", "EXISTS", "DEFAULT", "MATCH_RECOGNIZE", "PATTERN", "DEFINE",
-        "{", "}", "|", "?", "JSON_VALUE", "RETURNING", "EMPTY", "ERROR", "U&'\\00e9'", "X'ff'", "UESCAPE", "$", "数",
-        "LIMIT", "OFFSET", "FETCH", "QUALIFY", "WINDOW", "FILTER", "DISTINCT", "PIVOT", "TABLESAMPLE", "SYSTEM_TIME", "OF",
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "CREATE",
+        "TABLE",
+        "VIEW",
+        "INSERT",
+        "INTO",
+        "VALUES",
+        "WITH",
+        "AS",
+        "(",
+        ")",
+        ",",
+        ";",
+        ".",
+        "'a'",
+        "`b`",
+        "t",
+        "x",
+        "1",
+        "1.5",
+        "=",
+        "<>",
+        "<",
+        ">",
+        "+",
+        "-",
+        "*",
+        "/",
+        "[",
+        "]",
+        "JOIN",
+        "ON",
+        "GROUP",
+        "BY",
+        "ORDER",
+        "CASE",
+        "WHEN",
+        "THEN",
+        "ELSE",
+        "END",
+        "CAST",
+        "INT",
+        "ROW",
+        "MAP",
+        "ARRAY",
+        "BEGIN",
+        "STATEMENT",
+        "SET",
+        "EXECUTE",
+        "EXPLAIN",
+        "PRIMARY",
+        "KEY",
+        "NOT",
+        "ENFORCED",
+        "WATERMARK",
+        "FOR",
+        "METADATA",
+        "INTERVAL",
+        "SECOND",
+        "TIMESTAMP",
+        "UNION",
+        "ALL",
+        "IN",
+        "IS",
+        "NULL",
+        "JSON",
+        "BETWEEN",
+        "SYMMETRIC",
+        "AND",
+        "/*+ OPTIONS('a'='b') */",
+        "/*+",
+        "*/",
+        "--",
+        "'",
+        "`",
+        "\"",
+        "\n",
+        "=>",
+        "DESCRIPTOR",
+        "LATERAL",
+        "UNNEST",
+        "OVER",
+        "PARTITION",
+        "LIKE",
+        "SHOW",
+        "DROP",
+        "IF",
+        "EXISTS",
+        "DEFAULT",
+        "MATCH_RECOGNIZE",
+        "PATTERN",
+        "DEFINE",
+        "{",
+        "}",
+        "|",
+        "?",
+        "JSON_VALUE",
+        "RETURNING",
+        "EMPTY",
+        "ERROR",
+        "U&'\\00e9'",
+        "X'ff'",
+        "UESCAPE",
+        "$",
+        "数",
+        "LIMIT",
+        "OFFSET",
+        "FETCH",
+        "QUALIFY",
+        "WINDOW",
+        "FILTER",
+        "DISTINCT",
+        "PIVOT",
+        "TABLESAMPLE",
+        "SYSTEM_TIME",
+        "OF",
     ]);
     prop::collection::vec(words, 0..40).prop_map(|words| words.join(" "))
 }

@@ -16,7 +16,13 @@ fn summary(statement: &Statement) -> String {
             view.comment,
             view.query.text,
             if view.temporary { " temporary" } else { "" },
-            if view.or_replace { " or replace" } else if view.if_not_exists { " if not exists" } else { "" },
+            if view.or_replace {
+                " or replace"
+            } else if view.if_not_exists {
+                " if not exists"
+            } else {
+                ""
+            },
         ),
         Statement::CreateDatabase(database) => {
             format!("create database {} {} {:?}", database.name, database.if_not_exists, database.comment)
@@ -83,7 +89,9 @@ fn summary_of_show(show: &Show) -> String {
         Show::CreateTable(path) => format!("create table {path}"),
         Show::CreateView(path) => format!("create view {path}"),
         Show::CreateCatalog(name) => format!("create catalog {}", name.value),
-        Show::Functions { user, from, like: pattern } => format!("functions user={user}{}{}", path(from), like(pattern)),
+        Show::Functions { user, from, like: pattern } => {
+            format!("functions user={user}{}{}", path(from), like(pattern))
+        }
         Show::Modules { full } => format!("modules full={full}"),
         Show::Jars => "jars".to_owned(),
         Show::Jobs => "jobs".to_owned(),
@@ -95,13 +103,22 @@ fn statements_are_read() {
     for (sql, expected) in [
         // DDL
         ("CREATE TABLE t (a INT)", "create table t (1 columns)"),
-        ("CREATE TEMPORARY TABLE IF NOT EXISTS c.d.t (a INT, b STRING) WITH ('connector'='print')", "create table c.d.t (2 columns)"),
+        (
+            "CREATE TEMPORARY TABLE IF NOT EXISTS c.d.t (a INT, b STRING) WITH ('connector'='print')",
+            "create table c.d.t (2 columns)",
+        ),
         ("create table `my-db`.`t 1` (a int)", "create table my-db.t 1 (1 columns)"),
         ("CREATE VIEW v AS SELECT 1", "create view v [] None as SELECT 1"),
-        ("CREATE TEMPORARY VIEW IF NOT EXISTS v (a, b) COMMENT 'x' AS SELECT 1, 2", "create view v [\"a\", \"b\"] Some(\"x\") as SELECT 1, 2 temporary if not exists"),
+        (
+            "CREATE TEMPORARY VIEW IF NOT EXISTS v (a, b) COMMENT 'x' AS SELECT 1, 2",
+            "create view v [\"a\", \"b\"] Some(\"x\") as SELECT 1, 2 temporary if not exists",
+        ),
         ("CREATE OR REPLACE VIEW v AS SELECT * FROM t", "create view v [] None as SELECT * FROM t or replace"),
         ("CREATE DATABASE IF NOT EXISTS c.d COMMENT 'x' WITH ('a'='b')", "create database c.d true Some(\"x\")"),
-        ("CREATE CATALOG c WITH ('type'='jdbc', 'password'='x')", "create catalog c TableOptions(['type' = 'jdbc', 'password' = '******'])"),
+        (
+            "CREATE CATALOG c WITH ('type'='jdbc', 'password'='x')",
+            "create catalog c TableOptions(['type' = 'jdbc', 'password' = '******'])",
+        ),
         ("DROP TABLE t", "drop Table t temporary=false if_exists=false cascade=false"),
         ("DROP TEMPORARY TABLE IF EXISTS d.t", "drop Table d.t temporary=true if_exists=true cascade=false"),
         ("DROP VIEW IF EXISTS v", "drop View v temporary=false if_exists=true cascade=false"),
@@ -136,7 +153,10 @@ fn statements_are_read() {
         ("EXPLAIN SELECT 1", "explain [] query SELECT 1"),
         ("EXPLAIN PLAN FOR INSERT INTO t SELECT 1", "explain [] insert t [] <- SELECT 1"),
         ("EXPLAIN CHANGELOG_MODE SELECT 1", "explain [ChangelogMode] query SELECT 1"),
-        ("EXPLAIN ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN SELECT 1", "explain [EstimatedCost, ChangelogMode, JsonExecutionPlan] query SELECT 1"),
+        (
+            "EXPLAIN ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN SELECT 1",
+            "explain [EstimatedCost, ChangelogMode, JsonExecutionPlan] query SELECT 1",
+        ),
         ("EXPLAIN STATEMENT SET BEGIN INSERT INTO a SELECT 1; END", "explain [] set of [\"a\"]"),
         ("EXPLAIN EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1; END", "explain [] set of [\"a\"]"),
         ("SHOW CATALOGS", "show catalogs"),
@@ -279,7 +299,12 @@ fn sets_have_to_be_well_formed() {
         ("END", "END without BEGIN", 1, 1),
         ("STOP JOB 'a' WITH DRAIN", "WITH DRAIN needs WITH SAVEPOINT before it", 1, 14),
         ("STOP JOB abc", "expected the id of the job but found 'abc'", 1, 10),
-        ("SHOW TABELS", "expected TABLES, VIEWS, DATABASES, CATALOGS, COLUMNS, FUNCTIONS, MODULES, JARS, JOBS, CREATE or CURRENT but found 'TABELS'", 1, 6),
+        (
+            "SHOW TABELS",
+            "expected TABLES, VIEWS, DATABASES, CATALOGS, COLUMNS, FUNCTIONS, MODULES, JARS, JOBS, CREATE or CURRENT but found 'TABELS'",
+            1,
+            6,
+        ),
         ("USE a.b.c", "the name of the database has at most 2 parts", 1, 8),
         ("SELECT * FROM t; SELECT 1", "expected one statement, but another one follows", 1, 18),
         ("DROP TEMPORARY DATABASE d", "only tables and views can be temporary", 1, 6),

@@ -56,7 +56,10 @@ fn types_and_their_aliases() {
         ("MAP<STRING, BIGINT>", T::Map(Box::new(T::STRING), Box::new(T::BigInt))),
         ("ROW<a INT, b STRING>", T::Row(vec![("a".into(), T::Int), ("b".into(), T::STRING)])),
         ("ROW(a INT 'the a', `b c` STRING NOT NULL)", T::Row(vec![("a".into(), T::Int), ("b c".into(), T::STRING)])),
-        ("ROW<a ROW<b ARRAY<INT>>>", T::Row(vec![("a".into(), T::Row(vec![("b".into(), T::Array(Box::new(T::Int)))]))])),
+        (
+            "ROW<a ROW<b ARRAY<INT>>>",
+            T::Row(vec![("a".into(), T::Row(vec![("b".into(), T::Array(Box::new(T::Int)))]))]),
+        ),
         ("NULL", T::Null),
     ] {
         assert_eq!(parse_type_text(text).unwrap_or_else(|error| panic!("{text}: {error}")), expected, "{text}");
@@ -73,7 +76,11 @@ fn wrong_types_say_what_is_wrong() {
         ("VARCHAR(0)", "the length of VARCHAR must be between 1 and 2147483647, but is 0", ""),
         ("VARCHAR(99999999999)", "the length of VARCHAR must be between 1 and 2147483647, but is 99999999999", ""),
         ("TIMESTAMP(10)", "the precision of TIMESTAMP must be between 0 and 9, but is 10", ""),
-        ("TIMESTAMP WITH TIME ZONE", "the type TIMESTAMP WITH TIME ZONE is not supported yet", "use TIMESTAMP_LTZ, an instant that is shown in the session's time zone"),
+        (
+            "TIMESTAMP WITH TIME ZONE",
+            "the type TIMESTAMP WITH TIME ZONE is not supported yet",
+            "use TIMESTAMP_LTZ, an instant that is shown in the session's time zone",
+        ),
         ("MULTISET<INT>", "the type MULTISET is not supported yet", ""),
         ("INT MULTISET", "the type MULTISET is not supported yet", ""),
         ("RAW('a', 'b')", "the type RAW is not supported yet", ""),
@@ -87,7 +94,11 @@ fn wrong_types_say_what_is_wrong() {
         ("INT INT", "expected the end of the type but found 'INT'", ""),
         ("5", "expected a type but found '5'", ""),
         ("INTERVAL WEEK", "expected YEAR, MONTH, DAY, HOUR, MINUTE or SECOND but found 'WEEK'", ""),
-        ("ROW<order INT>", "expected the name of a field but found the reserved word 'order'", "quote it with backticks: `order`"),
+        (
+            "ROW<order INT>",
+            "expected the name of a field but found the reserved word 'order'",
+            "quote it with backticks: `order`",
+        ),
     ] {
         let error = parse_type_text(text).unwrap_err();
         assert_eq!(error.what(), what, "{text}");

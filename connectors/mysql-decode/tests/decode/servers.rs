@@ -1,10 +1,11 @@
 //! Real servers' bytes (see `fixtures/generate.py`) against real servers' text.
 
-mod support;
-
+use crate::support::{Fixture, text_targets, typed_targets};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_schema::DataType;
-use sluice_mysql_decode::{Charset, MySqlType, RowBatchBuilder, RowDecoder, UpdateMode, event::EventBody};
-use support::{Fixture, text_targets, typed_targets};
+use sluice_mysql_decode::event::{EventBody, RowsKind};
+use sluice_mysql_decode::{Charset, ErrorKind, MySqlType, RowBatchBuilder, RowDecoder, UpdateMode};
 
 #[test]
 fn mysql_rows_read_as_the_server_prints_them() {
@@ -81,7 +82,7 @@ fn full_metadata_describes_the_table() {
 #[test]
 fn a_minimal_row_image_is_refused_with_the_setting_to_change() {
     let fixture = Fixture::mysql();
-    let columns = support::columns(&[("id", "int"), ("a", "int"), ("b", "varchar(10)")], DataType::Utf8);
+    let columns = crate::support::columns(&[("id", "int"), ("a", "int"), ("b", "varchar(10)")], DataType::Utf8);
     let mut out = RowBatchBuilder::new(&columns, &[0]).unwrap();
     let mut errors = Vec::new();
     let mut inserted = 0;
@@ -100,4 +101,27 @@ fn a_minimal_row_image_is_refused_with_the_setting_to_change() {
     let error = &errors[0];
     assert_eq!((error.table(), error.column()), (Some("decode.partial"), Some("id")));
     assert!(error.hint().unwrap().contains("binlog_row_image=FULL") && error.position().is_some());
+}
+
+#[test]
+fn columns_that_a_minimal_row_image_has_are_decoded() {
+    let fixture = Fixture::mysql();
+    let mut columns = crate::support::columns(&[("id", "int"), ("a", "int")], DataType::Int64);
+    columns.remove(0);
+    let mut out = RowBatchBuilder::new(&columns, &[]).unwrap();
+    fixture.each_event(|event| {
+        if let EventBody::Rows(rows) = &event.body
+            && rows.table.table == "partial"
+        {
+            let mut decoder = RowDecoder::new(&rows.table, &columns).unwrap();
+            decoder.decode(rows, UpdateMode::AfterOnly, &mut out).unwrap();
+            if rows.kind == RowsKind::Update {
+                let error = decoder.decode(rows, UpdateMode::BeforeAndAfter, &mut out).unwrap_err();
+                assert_eq!((error.kind(), error.column()), (ErrorKind::MissingColumn, Some("a")));
+            }
+        }
+    });
+    let (arrays, kinds) = out.finish().unwrap();
+    assert_eq!(arrays[0].as_primitive::<Int64Type>().values(), &[1, 2, 2, 3]);
+    assert_eq!(kinds.unwrap(), [0, 2, 0, 0]);
 }

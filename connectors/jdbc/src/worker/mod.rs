@@ -1,19 +1,23 @@
 //! The task that writes: takes all that waits, writes it in one transaction, and again.
 
+mod retry;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sluice_model::{ChangelogBatch, Clock, Counter, Error, Gauge, MetricGroup, Reaction, Result, RowKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::apply::{Session, Way, Work, apply};
+use crate::apply::{Backend, Session, Way, Work, apply};
 use crate::catalog::WritePlan;
 use crate::connect::Endpoint;
 use crate::dialect::{Statements, Strategy};
 use crate::encode::Wire;
-use crate::failure::{Failure, Refusal};
+use crate::failure::Failure;
 use crate::options::JdbcOptions;
 use crate::reduce::{KeyReducer, Reduced};
+pub(crate) use retry::DirectCopy;
+use retry::Tries;
 
 /// What the writer tells its worker.
 pub(crate) enum Message {
@@ -32,8 +36,6 @@ const TRANSACTION_ROWS: usize = 100_000;
 const TRANSACTION_BYTES: usize = 32 << 20;
 /// How long a `-U` at the end waits for its `+U`, so that nobody sees the row missing in between.
 const UPDATE_WAIT: Duration = Duration::from_millis(10);
-/// Longest pause between two tries to connect.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What limits a worker.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +145,8 @@ pub(crate) struct Worker {
     pub(crate) outcome: Outcome,
     pub(crate) endpoint: Endpoint,
     pub(crate) session: Option<Session>,
+    /// What lost connections may have left running at the server.
+    pub(crate) former: Vec<Backend>,
     pub(crate) plan: WritePlan,
     pub(crate) strategy: Strategy,
     pub(crate) statements: Statements,
@@ -153,42 +157,6 @@ pub(crate) struct Worker {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Whether rows are copied straight into a target with a key. That is twice as fast for new rows and in
-/// vain for others, so that every failure doubles the number of batches until the next try.
-#[derive(Debug, Default)]
-pub(crate) struct DirectCopy {
-    skip: u32,
-    penalty: u32,
-}
-
-impl DirectCopy {
-    fn is_worth_a_try(&mut self) -> bool {
-        let try_now = self.skip == 0;
-        self.skip = self.skip.saturating_sub(1);
-        try_now
-    }
-
-    fn failed(&mut self) {
-        self.penalty = (self.penalty * 2).clamp(8, 1024);
-        self.skip = self.penalty;
-    }
-
-    fn succeeded(&mut self) {
-        self.penalty /= 2;
-    }
-}
-
-/// Tries of one transaction.
-#[derive(Debug, Default)]
-struct Tries {
-    conflicts: u32,
-    losses: u32,
-    /// When the connection was first lost, in the clock's milliseconds.
-    lost_at: Option<i64>,
-    /// A transaction of which it is not known whether it was committed.
-    in_doubt: Option<i64>,
-}
-
 impl Worker {
     /// Writes until the writer is dropped.
     ///
@@ -196,9 +164,6 @@ impl Worker {
     /// What cannot be written, or a target that stays away.
     pub(crate) async fn run(mut self) -> Result<()> {
         let result = self.serve().await;
-        if let Err(error) = &result {
-            self.outcome.set(error.clone());
-        }
         drop(self.closing);
         result
     }
@@ -208,8 +173,12 @@ impl Worker {
             let mut load = Load::default();
             load.add(first);
             self.gather(&mut load).await;
-            if load.rows > 0 {
-                self.write(&load.batches).await?;
+            if load.rows > 0
+                && let Err(error) = self.write(&load.batches).await
+            {
+                // Before those who wait for an answer learn that there is none.
+                self.outcome.set(error.clone());
+                return Err(error);
             }
             drop(load.permits);
             for reply in load.flushes {
@@ -266,7 +235,7 @@ impl Worker {
 
     fn first_way(&mut self, batches: &[ChangelogBatch], reduced: &Reduced) -> Way {
         // unnest takes arrays of arrays apart.
-        let has_arrays = self.plan.columns.iter().any(|column| matches!(column.wire, Wire::Array(_)));
+        let has_arrays = self.plan.columns.iter().any(|column| matches!(column.wire, Wire::Array(..)));
         if reduced.len() <= ARRAY_ROWS && !has_arrays {
             return Way::Arrays;
         }
@@ -292,6 +261,7 @@ impl Worker {
             _ => Vec::new(),
         };
         let session = connected(&mut self.session, &self.endpoint, &self.plan).await?;
+        end_former(session, &mut self.former).await?;
         if let Some(transaction) = tries.in_doubt {
             match session.was_committed(transaction).await? {
                 Some(true) => return Ok(()),
@@ -314,119 +284,6 @@ impl Worker {
                 .unwrap_or_else(|_| Err(Failure::Lost(format!("no answer for {limit:?} (socketTimeout)")))),
         }
     }
-
-    /// What to try next, after a pause if need be.
-    async fn react(
-        &mut self,
-        failure: Failure,
-        batches: &[ChangelogBatch],
-        reduced: &Reduced,
-        way: Way,
-        tries: &mut Tries,
-    ) -> Result<Way> {
-        let table = self.plan.target.name();
-        match failure {
-            Failure::Own(error) => Err(error),
-            Failure::Lost(why) => self.pause_after_loss(why, tries).await.map(|()| way),
-            Failure::Conflict(why) => {
-                tries.conflicts += 1;
-                if tries.conflicts > self.limits.max_retries {
-                    let what = format!("writing to '{table}' met other transactions {} times", tries.conflicts);
-                    return Err(Error::retry(what)
-                        .because(why)
-                        .with_hint("let one writer write to a table ('sink.parallelism' = '1'), or raise 'sink.max-retries'"));
-                }
-                tracing::warn!(%table, %why, "a transaction is tried again");
-                tokio::time::sleep(pause(tries.conflicts)).await;
-                Ok(way)
-            }
-            Failure::Constraint(refusal) => self.patient_way(refusal, batches, reduced, way),
-            Failure::Refused(refusal) => self.other_way(refusal, batches, reduced, way),
-        }
-    }
-
-    /// Rows that violate a constraint together may not when they are written in another way.
-    fn patient_way(
-        &mut self,
-        refusal: Refusal,
-        batches: &[ChangelogBatch],
-        reduced: &Reduced,
-        way: Way,
-    ) -> Result<Way> {
-        let meets_row_twice = refusal.code.code() == "21000";
-        let next = match way {
-            _ if self.strategy == Strategy::Append => None,
-            Way::Direct => {
-                self.direct.failed();
-                Some(Way::Staged)
-            }
-            // Deleting a row that others refer to may delete those, too.
-            Way::Arrays | Way::Staged
-                if self.strategy == Strategy::OnConflict && !meets_row_twice && !self.plan.target.is_referenced =>
-            {
-                Some(Way::Replaced)
-            }
-            Way::Arrays | Way::Staged | Way::Replaced => Some(Way::OneByOne),
-            Way::OneByOne => None,
-        };
-        match next {
-            Some(next) => {
-                if way != Way::Direct {
-                    tracing::debug!(table = %self.plan.target.name(), why = %refusal.sentence(), ?next, "rows are written in another way");
-                }
-                Ok(next)
-            }
-            None => Err(self.explain(refusal, batches, reduced)),
-        }
-    }
-
-    fn other_way(
-        &mut self,
-        refusal: Refusal,
-        batches: &[ChangelogBatch],
-        reduced: &Reduced,
-        way: Way,
-    ) -> Result<Way> {
-        let code = refusal.code.code();
-        // COPY says which row and column it is that array parameters are refused for.
-        if way == Way::Arrays && code.starts_with("22") {
-            return Ok(Way::Staged);
-        }
-        if code == "0A000" && self.strategy == Strategy::OnConflict && self.plan.target.server.is_warehouse {
-            tracing::info!(table = %self.plan.target.name(), why = %refusal.sentence(), "ON CONFLICT does not work here, rows are replaced");
-            self.strategy = Strategy::Replace;
-            self.statements = Statements::new(&self.plan, Strategy::Replace);
-            // What the session has prepared is of the other strategy.
-            self.session = None;
-            return Ok(way);
-        }
-        Err(self.explain(refusal, batches, reduced))
-    }
-
-    fn explain(&self, refusal: Refusal, batches: &[ChangelogBatch], reduced: &Reduced) -> Error {
-        let Self { plan, strategy, statements, .. } = self;
-        Work { plan, strategy: *strategy, statements, batches, reduced, ordered: &[] }.explain(refusal)
-    }
-
-    async fn pause_after_loss(&mut self, why: String, tries: &mut Tries) -> Result<()> {
-        let lost = self.session.take();
-        tries.in_doubt = lost.and_then(|session| session.committing).or(tries.in_doubt);
-        let now = self.clock.now_millis();
-        let lost_at = *tries.lost_at.get_or_insert(now);
-        let window = i64::try_from(self.limits.retry_window.as_millis()).unwrap_or(i64::MAX);
-        tries.losses += 1;
-        let table = self.plan.target.name();
-        if self.limits.max_retries == 0 || now - lost_at >= window {
-            let seconds = (now - lost_at) / 1000;
-            let what = format!("the connection to '{table}' was lost and did not come back within {seconds} s");
-            return Err(Error::retry(what)
-                .because(why)
-                .with_hint("the job goes on from its last checkpoint; 'connection.max-retry-timeout' says how long it waits before"));
-        }
-        tracing::warn!(%table, %why, "the connection to the target was lost, connecting again");
-        tokio::time::sleep(pause(tries.losses)).await;
-        Ok(())
-    }
 }
 
 /// The session; a new one if there is none.
@@ -445,7 +302,14 @@ async fn connected<'s>(
     session.as_mut().ok_or_else(|| Failure::Own(Error::bug("a new session is gone")))
 }
 
-/// 50 ms, 100 ms, 200 ms, … for the first, second, third time.
-fn pause(times: u32) -> Duration {
-    Duration::from_millis(25u64 << times.min(8)).min(PAUSE_MAX)
+/// Waits until nothing is left of former connections.
+async fn end_former(session: &Session, former: &mut Vec<Backend>) -> Result<(), Failure> {
+    for _ in 0..100 {
+        match former.last() {
+            None => return Ok(()),
+            Some(backend) if session.end(backend).await? => drop(former.pop()),
+            Some(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    Err(Failure::Lost("the former connection does not end".to_owned()))
 }

@@ -10,7 +10,8 @@ use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, TimeUnit};
 use sluice_mysql_decode::event::{Event, EventBody};
 use sluice_mysql_decode::{
-    BinlogParser, Flavour, MySqlColumn, MySqlType, ResultRowDecoder, RowBatchBuilder, RowDecoder, TargetColumn, UpdateMode,
+    BinlogParser, Flavour, MySqlColumn, MySqlType, ResultRowDecoder, RowBatchBuilder, RowDecoder, TargetColumn,
+    UpdateMode,
 };
 
 pub(crate) struct Fixture {

@@ -10,7 +10,9 @@ pub(crate) fn line(event: &Event<'_>) -> String {
 fn body(event: &Event<'_>) -> String {
     match &event.body {
         EventBody::FormatDescription(format) => format!("format {} {:?}", format.server_version, format.checksum),
-        EventBody::Rotate(rotate) => format!("rotate to {}:{} artificial={}", rotate.file, rotate.position, rotate.is_artificial),
+        EventBody::Rotate(rotate) => {
+            format!("rotate to {}:{} artificial={}", rotate.file, rotate.position, rotate.is_artificial)
+        }
         EventBody::PreviousGtids(set) => format!("previous gtids {set}"),
         EventBody::GtidList(position) => format!("gtid list {position}"),
         EventBody::Gtid(gtid) => format!(

@@ -1,0 +1,243 @@
+//! One attempt to run a job: from its checkpoint to its end or its first failure.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_model::{ChangelogBatch, CheckpointId, Error, Result, suggest};
+use sluice_state::{Checkpoint, CheckpointStore, CheckpointWriter, Restore};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::coordinator::{Coordinator, Tick};
+use crate::job::{Job, JobStatus, Request, TaskStatus};
+use crate::launch::{Launch, States, task_name};
+use crate::task::TaskEvent;
+use crate::task::group::TaskGroup;
+
+/// How long tasks may take to end before they are left behind.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// All rows are written, or the job was told to stop behind a last checkpoint.
+    Finished { is_stopped: bool },
+    /// The client does not want any more rows.
+    Unwanted,
+    /// The job was told to end at once.
+    Canceled,
+    /// Something went wrong, in a task if it is named.
+    Failed { error: Error, task: Option<String> },
+}
+
+/// What an attempt is made with.
+pub(crate) struct Attempt<'a> {
+    pub(crate) job: &'a Arc<Job>,
+    pub(crate) store: Option<&'a CheckpointStore>,
+    pub(crate) restore: Restore,
+    /// Set once the attempt has left its mark in the store.
+    pub(crate) has_begun: &'a mut bool,
+    pub(crate) collect: Option<&'a mpsc::Sender<ChangelogBatch>>,
+    pub(crate) requests: &'a mut mpsc::Receiver<Request>,
+}
+
+/// What the store said.
+#[derive(Default)]
+struct Begun {
+    epoch: u64,
+    next_checkpoint: CheckpointId,
+    states: States,
+    writer: Option<CheckpointWriter>,
+}
+
+impl Attempt<'_> {
+    pub(crate) async fn run(mut self) -> Outcome {
+        let job = Arc::clone(self.job);
+        let begun = tokio::select! {
+            biased;
+            () = job.cancel.cancelled() => return Outcome::Canceled,
+            begun = self.begin() => begun,
+        };
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Outcome::Failed { error, task: None },
+        };
+        let (sender, events) = mpsc::unbounded_channel();
+        let group = TaskGroup::new(sender.clone());
+        let outcome = self.run_tasks(begun, &group, sender, events).await;
+        self.end(&group, &outcome).await;
+        outcome
+    }
+
+    async fn begin(&mut self) -> Result<Begun> {
+        let Some(store) = self.store else {
+            return Ok(Begun { epoch: self.job.attempts(), next_checkpoint: 1, ..Begun::default() });
+        };
+        let attempt = store.begin(self.restore.clone()).await?;
+        *self.has_begun = true;
+        for skipped in &attempt.skipped {
+            let error = Error::retry(format!("checkpoint '{}' is damaged and was skipped", skipped.path))
+                .because(skipped.why.clone())
+                .with_hint("the job goes on from an older one; check the disk");
+            self.job.add_exception(&error, None);
+        }
+        let mut states = States::new();
+        if let Some(checkpoint) = attempt.restored {
+            tracing::info!(job = %self.job.name, checkpoint = checkpoint.id, path = %checkpoint.path, "restoring");
+            self.check_claimed(&checkpoint)?;
+            self.job.checkpoint_log().restored(&checkpoint, self.job.now());
+            for state in checkpoint.states {
+                states.entry(state.id.clone()).or_default().push(state);
+            }
+        }
+        let (epoch, next_checkpoint) = (attempt.epoch, attempt.next_checkpoint);
+        Ok(Begun { epoch, next_checkpoint, states, writer: Some(attempt.writer) })
+    }
+
+    /// State that no node of the plan takes would be lost in silence.
+    fn check_claimed(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let known: BTreeSet<&str> = self.job.program.plan.nodes().iter().map(|node| node.state_id.as_str()).collect();
+        let unclaimed: BTreeSet<&str> = checkpoint
+            .states
+            .iter()
+            .filter(|state| !state.bytes.is_empty() && !known.contains(state.id.as_str()))
+            .map(|state| state.id.as_str())
+            .collect();
+        if unclaimed.is_empty() || self.job.config.ignore_unclaimed {
+            return Ok(());
+        }
+        let describe = |id: &str| match suggest(id, known.iter().copied()) {
+            Some(like) => format!("'{id}' (the job has '{like}')"),
+            None => format!("'{id}'"),
+        };
+        let list: Vec<_> = unclaimed.into_iter().map(describe).collect();
+        Err(Error::fix(format!("checkpoint '{}' holds state that the job has no use for", checkpoint.path))
+            .because(format!("nothing in the job is called {}", list.join(", ")))
+            .with_hint("SET 'execution.state-recovery.ignore-unclaimed-state' = 'true' to drop it"))
+    }
+
+    async fn run_tasks(
+        &mut self,
+        begun: Begun,
+        group: &TaskGroup,
+        sender: mpsc::UnboundedSender<TaskEvent>,
+        mut events: mpsc::UnboundedReceiver<TaskEvent>,
+    ) -> Outcome {
+        let start = CancellationToken::new();
+        let launch = Launch {
+            job: self.job,
+            group,
+            events: sender,
+            start: start.clone(),
+            states: &begun.states,
+            collect: self.collect,
+        };
+        let commanded = match launch.launch() {
+            Ok(commanded) => commanded,
+            Err(error) => return Outcome::Failed { error, task: None },
+        };
+        let tasks = self.job.program.graph.subtasks();
+        let numbers = (begun.epoch, begun.next_checkpoint);
+        let mut coordinator = Coordinator::new(Arc::clone(self.job), begun.writer, numbers, commanded, tasks);
+        let outcome = self.coordinate(&mut coordinator, &start, &mut events, tasks).await;
+        coordinator.abandon(&over(self.job, &outcome));
+        outcome
+    }
+
+    async fn coordinate(
+        &mut self,
+        coordinator: &mut Coordinator,
+        start: &CancellationToken,
+        events: &mut mpsc::UnboundedReceiver<TaskEvent>,
+        tasks: usize,
+    ) -> Outcome {
+        let (mut opened, mut done) = (0, 0);
+        loop {
+            let is_running = opened == tasks;
+            let step = tokio::select! {
+                biased;
+                () = self.job.cancel.cancelled() => return Outcome::Canceled,
+                Some(event) = events.recv() => match event {
+                    TaskEvent::Opened => {
+                        opened += 1;
+                        if opened == tasks {
+                            self.job.set_status(JobStatus::Running);
+                            start.cancel();
+                            coordinator.start();
+                        }
+                        Ok(())
+                    }
+                    TaskEvent::Acknowledged { task, checkpoint, states } => {
+                        coordinator.on_acknowledged(task, checkpoint, states);
+                        Ok(())
+                    }
+                    TaskEvent::Ended => {
+                        coordinator.on_ended();
+                        Ok(())
+                    }
+                    TaskEvent::Done => {
+                        done += 1;
+                        if done == tasks {
+                            return Outcome::Finished { is_stopped: coordinator.on_finished() };
+                        }
+                        Ok(())
+                    }
+                    TaskEvent::Failed { name, error } => {
+                        return Outcome::Failed { error, task: Some(name) };
+                    }
+                    TaskEvent::Unwanted => return Outcome::Unwanted,
+                },
+                tick = coordinator.tick() => match tick {
+                    Tick::Timer => coordinator.on_timer(),
+                    Tick::Stored(stored) => coordinator.on_stored(stored),
+                },
+                Some(request) = self.requests.recv(), if is_running => {
+                    coordinator.on_request(request);
+                    Ok(())
+                }
+            };
+            if let Err(error) = step {
+                return Outcome::Failed { error, task: None };
+            }
+        }
+    }
+
+    /// Ends all tasks, and says which do not.
+    async fn end(&self, group: &TaskGroup, outcome: &Outcome) {
+        match outcome {
+            Outcome::Canceled => self.job.set_status(JobStatus::Cancelling),
+            Outcome::Failed { task, .. } => {
+                self.job.set_status(JobStatus::Failing);
+                self.mark_failed(task.as_deref());
+            }
+            Outcome::Finished { .. } | Outcome::Unwanted => {}
+        }
+        self.job.set_tasks(TaskStatus::Canceling);
+        for name in group.stop(PATIENCE).await {
+            let error = Error::retry(format!("task '{name}' did not end within {PATIENCE:?}, it was left behind"));
+            self.job.add_exception(&error, Some(name));
+        }
+        self.job.set_tasks(TaskStatus::Canceled);
+    }
+
+    fn mark_failed(&self, task: Option<&str>) {
+        for (vertex, subtasks) in self.job.program.graph.vertices.iter().zip(&self.job.subtasks) {
+            for (number, subtask) in subtasks.iter().enumerate() {
+                if task == Some(&task_name(vertex, number)) {
+                    subtask.status.set(TaskStatus::Failed);
+                }
+            }
+        }
+    }
+}
+
+fn over(job: &Job, outcome: &Outcome) -> Error {
+    match outcome {
+        Outcome::Failed { error, .. } => {
+            Error::retry(format!("job '{}' failed meanwhile", job.name)).because(error.what().to_owned())
+        }
+        Outcome::Finished { .. } | Outcome::Unwanted => Error::fix(format!("job '{}' has ended", job.name)),
+        Outcome::Canceled => Error::fix(format!("job '{}' was cancelled", job.name)),
+    }
+}

@@ -1,0 +1,471 @@
+//! Takes the checkpoints of one attempt.
+//!
+//! ```text
+//! trigger ─► sources send barrier n ─► … ─► sinks prepare n ─► all have acknowledged n
+//!         ─► written and durable ─► sources acknowledge upstream, sinks commit
+//! ```
+//!
+//! One checkpoint is on its way at a time; what is asked for meanwhile waits in a queue. Writing
+//! happens beside the data, in a task of its own. Nothing upstream is acknowledged, and nothing is
+//! committed, before the checkpoint is durable.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_model::{Barrier, BarrierKind, CheckpointId, Error, Reaction, Result};
+use sluice_state::{CheckpointWriter, JobIdentity, Published, Snapshot, SnapshotKind, TaskState, write_savepoint};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::job::{Job, Request};
+use crate::task::Command;
+
+/// Pause before a last checkpoint that failed is tried again.
+const RETRY_LAST: Duration = Duration::from_secs(1);
+
+/// Why a checkpoint is taken, and who waits for it.
+#[derive(Debug)]
+enum Purpose {
+    Periodic,
+    Asked(oneshot::Sender<Result<CheckpointId>>),
+    Savepoint {
+        dir: String,
+        reply: oneshot::Sender<Result<String>>,
+    },
+    Stop {
+        drain: bool,
+        savepoint_dir: Option<String>,
+        reply: oneshot::Sender<Result<Option<String>>>,
+    },
+    /// All sources have ended.
+    Last,
+}
+
+/// The checkpoint on its way.
+#[derive(Debug)]
+struct Pending {
+    id: CheckpointId,
+    purpose: Purpose,
+    timestamp: i64,
+    deadline: Instant,
+    /// Tasks that have not acknowledged.
+    missing: Vec<bool>,
+    states: Vec<TaskState>,
+}
+
+/// What the coordinator waits for.
+#[derive(Debug)]
+pub(crate) enum Tick {
+    /// Something is due.
+    Timer,
+    /// The checkpoint was written, or not.
+    Stored(Result<Option<Published>>),
+}
+
+/// Channels to the tasks that take commands.
+#[derive(Debug, Default)]
+pub(crate) struct Commanded {
+    pub(crate) sources: Vec<mpsc::UnboundedSender<Command>>,
+    pub(crate) sinks: Vec<mpsc::UnboundedSender<Command>>,
+}
+
+/// Takes the checkpoints of one attempt.
+#[derive(Debug)]
+pub(crate) struct Coordinator {
+    job: Arc<Job>,
+    /// `None` if the job takes no checkpoints.
+    writer: Option<CheckpointWriter>,
+    epoch: u64,
+    next_id: CheckpointId,
+    commanded: Commanded,
+    tasks: usize,
+    ended: usize,
+    pending: Option<Pending>,
+    storing: Option<JoinHandle<Result<Option<Published>>>>,
+    queue: VecDeque<Purpose>,
+    /// When the next periodic one is due.
+    next_periodic: Option<Instant>,
+    /// The queue waits until then.
+    not_before: Instant,
+    failures_in_a_row: u32,
+    /// Set behind the last checkpoint; with the answer to who asked for it.
+    finishing: Option<Finishing>,
+    cleaning: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Finishing {
+    is_stopped: bool,
+    answer: Option<(oneshot::Sender<Result<Option<String>>>, Option<String>)>,
+}
+
+impl Coordinator {
+    pub(crate) fn new(
+        job: Arc<Job>,
+        writer: Option<CheckpointWriter>,
+        (epoch, next_id): (u64, CheckpointId),
+        commanded: Commanded,
+        tasks: usize,
+    ) -> Self {
+        Self {
+            job,
+            writer,
+            epoch,
+            next_id,
+            commanded,
+            tasks,
+            ended: 0,
+            pending: None,
+            storing: None,
+            queue: VecDeque::new(),
+            next_periodic: None,
+            not_before: Instant::now(),
+            failures_in_a_row: 0,
+            finishing: None,
+            cleaning: None,
+        }
+    }
+
+    /// The job runs: from now on checkpoints are taken.
+    pub(crate) fn start(&mut self) {
+        if self.writer.is_some() {
+            self.next_periodic = self.job.config.checkpoint_interval.map(|interval| Instant::now() + interval);
+        }
+    }
+
+    /// Waits until there is something to do. Cancel-safe.
+    pub(crate) async fn tick(&mut self) -> Tick {
+        let timer = match self.next_wake() {
+            Some(at) => futures::future::Either::Left(tokio::time::sleep_until(at)),
+            None => futures::future::Either::Right(std::future::pending()),
+        };
+        match &mut self.storing {
+            None => {
+                timer.await;
+                Tick::Timer
+            }
+            Some(storing) => {
+                let stored = storing.await.unwrap_or_else(|error| {
+                    Err(Error::bug("a checkpoint could not be written").because(error.to_string()))
+                });
+                self.storing = None;
+                Tick::Stored(stored)
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        match &self.pending {
+            Some(pending) => Some(pending.deadline),
+            None if !self.queue.is_empty() => Some(self.not_before),
+            None => self.next_periodic,
+        }
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// A checkpoint failed, and that is no longer borne.
+    pub(crate) fn on_timer(&mut self) -> Result<()> {
+        let now = Instant::now();
+        if self.pending.as_ref().is_some_and(|pending| pending.deadline <= now) {
+            let timeout = self.job.config.checkpoint_timeout;
+            let error = Error::retry(format!("not all subtasks answered within {timeout:?}"))
+                .with_hint("look for a slow sink, or raise 'execution.checkpointing.timeout'");
+            return self.give_up(error);
+        }
+        self.proceed();
+        Ok(())
+    }
+
+    /// Starts what waits, if nothing is on its way.
+    fn proceed(&mut self) {
+        let now = Instant::now();
+        if self.pending.is_some() || self.finishing.is_some() || self.not_before > now {
+            return;
+        }
+        if let Some(purpose) = self.queue.pop_front() {
+            self.trigger(purpose);
+        } else if self.next_periodic.is_some_and(|due| due <= now) {
+            self.next_periodic = self.job.config.checkpoint_interval.map(|interval| now + interval);
+            self.trigger(Purpose::Periodic);
+        }
+    }
+
+    fn trigger(&mut self, purpose: Purpose) {
+        let id = self.next_id;
+        self.next_id += 1;
+        let barrier = Barrier { checkpoint: id, kind: purpose.kind() };
+        let timestamp = self.job.now();
+        let is_savepoint = purpose.savepoint_dir().is_some();
+        self.job.checkpoint_log().triggered(id, barrier.kind, is_savepoint, self.tasks, timestamp);
+        let drain = matches!(purpose, Purpose::Stop { drain: true, .. });
+        let deadline = Instant::now() + self.job.config.checkpoint_timeout;
+        let missing = vec![true; self.tasks];
+        self.pending = Some(Pending { id, purpose, timestamp, deadline, missing, states: Vec::new() });
+        command(&self.commanded.sources, Command::Barrier { barrier, drain });
+    }
+
+    /// A task has handed in its state.
+    pub(crate) fn on_acknowledged(&mut self, task: usize, checkpoint: CheckpointId, states: Vec<TaskState>) {
+        // Late answers belong to checkpoints that were given up.
+        let Some(pending) = self.pending.as_mut().filter(|pending| pending.id == checkpoint) else { return };
+        if !std::mem::replace(&mut pending.missing[task], false) {
+            return;
+        }
+        pending.states.extend(states);
+        self.job.checkpoint_log().acknowledged(checkpoint, self.job.now());
+        if pending.missing.iter().any(|missing| *missing) {
+            return;
+        }
+        let states = std::mem::take(&mut pending.states);
+        let snapshot = Snapshot { checkpoint, kind: SnapshotKind::Checkpoint, timestamp: pending.timestamp, states };
+        let savepoint_dir = pending.purpose.savepoint_dir();
+        let writer = self.writer.clone().filter(|_| pending.purpose.kind() != BarrierKind::Savepoint);
+        let job = identity(&self.job);
+        self.storing = Some(tokio::spawn(store(job, self.epoch, snapshot, savepoint_dir, writer)));
+    }
+
+    /// A checkpoint was written, or not.
+    ///
+    /// # Errors
+    /// It was not, and that is no longer borne.
+    pub(crate) fn on_stored(&mut self, stored: Result<Option<Published>>) -> Result<()> {
+        match stored {
+            Ok(published) => {
+                self.complete(published);
+                Ok(())
+            }
+            Err(error) => self.give_up(error),
+        }
+    }
+
+    fn complete(&mut self, published: Option<Published>) {
+        let Some(Pending { id, purpose, .. }) = self.pending.take() else { return };
+        self.failures_in_a_row = 0;
+        self.report(id, published.as_ref());
+        self.next_periodic = self.next_periodic.map(|due| due.max(Instant::now() + self.job.config.min_pause));
+        // A savepoint is the user's: what is committed depends on the job's own checkpoints only.
+        if purpose.kind() != BarrierKind::Savepoint {
+            command(&self.commanded.sources, Command::Completed(id));
+            command(&self.commanded.sinks, Command::Completed(id));
+            self.clean();
+        }
+        let path = published.map(|published| published.path);
+        match purpose {
+            Purpose::Periodic => {}
+            Purpose::Asked(reply) => drop(reply.send(Ok(id))),
+            Purpose::Savepoint { reply, .. } => drop(reply.send(Ok(path.unwrap_or_default()))),
+            Purpose::Stop { reply, .. } => self.finish(true, Some((reply, path))),
+            Purpose::Last => self.finish(false, None),
+        }
+        self.proceed();
+    }
+
+    fn report(&self, id: CheckpointId, published: Option<&Published>) {
+        let now = self.job.now();
+        let duration = self.job.checkpoint_log().completed(id, published, now);
+        let metrics = &self.job.metrics;
+        metrics.checkpoints_completed.add(1);
+        metrics.last_checkpoint_id.set(id as i64);
+        metrics.last_checkpoint_duration_ms.set(duration);
+        metrics.last_checkpoint_size_bytes.set(published.map_or(0, |published| published.size as i64));
+        metrics.last_checkpoint_timestamp_ms.set(now);
+        tracing::debug!(job = %self.job.name, checkpoint = id, duration, "checkpoint completed");
+    }
+
+    /// Removes old checkpoints beside everything else, one sweep at a time.
+    fn clean(&mut self) {
+        if self.cleaning.as_ref().is_some_and(|cleaning| !cleaning.is_finished()) {
+            return;
+        }
+        let Some(writer) = self.writer.clone() else { return };
+        let name = self.job.name.clone();
+        self.cleaning = Some(tokio::spawn(async move {
+            if let Err(error) = writer.clean().await {
+                tracing::warn!(job = %name, "old checkpoints were not removed: {error}");
+            }
+        }));
+    }
+
+    fn finish(&mut self, is_stopped: bool, answer: Option<(oneshot::Sender<Result<Option<String>>>, Option<String>)>) {
+        self.finishing = Some(Finishing { is_stopped, answer });
+        command(&self.commanded.sources, Command::Finish);
+        command(&self.commanded.sinks, Command::Finish);
+        self.next_periodic = None;
+        for purpose in std::mem::take(&mut self.queue) {
+            purpose.refuse(ending(&self.job));
+        }
+    }
+
+    fn give_up(&mut self, error: Error) -> Result<()> {
+        let Some(Pending { id, purpose, .. }) = self.pending.take() else { return Ok(()) };
+        self.job.checkpoint_log().failed(id, error.to_string(), self.job.now());
+        self.job.metrics.checkpoints_failed.add(1);
+        tracing::warn!(job = %self.job.name, checkpoint = id, "checkpoint failed: {error}");
+        self.next_periodic = self.next_periodic.map(|due| due.max(Instant::now() + self.job.config.min_pause));
+        let error = error.while_doing(format!("checkpoint {id} failed"));
+        let is_counted = matches!(purpose, Purpose::Periodic | Purpose::Last);
+        let must_fail = self.after_failure(purpose, &error);
+        self.failures_in_a_row += u32::from(is_counted);
+        let is_too_much = is_counted && self.failures_in_a_row > self.job.config.tolerable_failed_checkpoints;
+        // What the user has to fix, above all a second process that runs the job, does not heal.
+        if must_fail || is_too_much || error.reaction() == Reaction::Fix && is_counted {
+            return Err(error);
+        }
+        self.proceed();
+        Ok(())
+    }
+
+    /// Answers who waited. Returns whether the attempt cannot go on.
+    fn after_failure(&mut self, purpose: Purpose, error: &Error) -> bool {
+        match purpose {
+            Purpose::Stop { drain, .. } => {
+                purpose.refuse(error.clone());
+                command(&self.commanded.sources, Command::Resume);
+                // Event time cannot be turned back.
+                drain
+            }
+            Purpose::Last => {
+                self.queue.push_back(Purpose::Last);
+                self.not_before = Instant::now() + RETRY_LAST;
+                false
+            }
+            other => {
+                other.refuse(error.clone());
+                false
+            }
+        }
+    }
+
+    /// A task will put out no further rows. When no task will, the last checkpoint is taken.
+    pub(crate) fn on_ended(&mut self) {
+        self.ended += 1;
+        if self.ended == self.tasks {
+            self.next_periodic = None;
+            self.queue.push_back(Purpose::Last);
+            self.proceed();
+        }
+    }
+
+    /// The user asks for something.
+    pub(crate) fn on_request(&mut self, request: Request) {
+        if self.finishing.is_some() || self.queue.iter().any(|purpose| purpose.kind() == BarrierKind::Stop) {
+            return request.refuse(ending(&self.job));
+        }
+        let dir = |asked: Option<String>| {
+            asked.or_else(|| self.job.config.savepoint_dir.clone()).ok_or_else(|| {
+                Error::fix("there is no directory for savepoints")
+                    .with_hint("name one, or SET 'execution.checkpointing.savepoint-dir' = '…'")
+            })
+        };
+        let purpose = match request {
+            Request::Checkpoint(reply) if self.writer.is_some() => Purpose::Asked(reply),
+            Request::Checkpoint(reply) => return drop(reply.send(Err(no_checkpoints(&self.job)))),
+            Request::Savepoint { dir: asked, reply } => match dir(asked) {
+                Ok(dir) => Purpose::Savepoint { dir, reply },
+                Err(error) => return drop(reply.send(Err(error))),
+            },
+            Request::Stop { request, reply } => {
+                match request.savepoint.then(|| dir(request.savepoint_dir)).transpose() {
+                    Ok(savepoint_dir) => Purpose::Stop { drain: request.drain, savepoint_dir, reply },
+                    Err(error) => return drop(reply.send(Err(error))),
+                }
+            }
+        };
+        self.queue.push_back(purpose);
+        self.proceed();
+    }
+
+    /// All tasks are done. Returns whether the job was stopped (or ended by itself).
+    pub(crate) fn on_finished(&mut self) -> bool {
+        let Some(Finishing { is_stopped, answer }) = self.finishing.take() else { return false };
+        if let Some((reply, path)) = answer {
+            drop(reply.send(Ok(path)));
+        }
+        is_stopped
+    }
+
+    /// The attempt is over before its time: answers everybody who waits.
+    pub(crate) fn abandon(mut self, error: &Error) {
+        if let Some(Pending { id, purpose, .. }) = self.pending.take() {
+            self.job.checkpoint_log().failed(id, error.to_string(), self.job.now());
+            self.queue.push_front(purpose);
+        }
+        for purpose in self.queue {
+            purpose.refuse(error.clone());
+        }
+        if let Some((reply, _)) = self.finishing.and_then(|finishing| finishing.answer) {
+            drop(reply.send(Err(error.clone())));
+        }
+    }
+}
+
+impl Purpose {
+    fn kind(&self) -> BarrierKind {
+        match self {
+            Self::Periodic | Self::Asked(_) => BarrierKind::Checkpoint,
+            Self::Savepoint { .. } => BarrierKind::Savepoint,
+            Self::Stop { .. } | Self::Last => BarrierKind::Stop,
+        }
+    }
+
+    fn savepoint_dir(&self) -> Option<String> {
+        match self {
+            Self::Savepoint { dir, .. } => Some(dir.clone()),
+            Self::Stop { savepoint_dir, .. } => savepoint_dir.clone(),
+            Self::Periodic | Self::Asked(_) | Self::Last => None,
+        }
+    }
+
+    fn refuse(self, error: Error) {
+        match self {
+            Self::Periodic | Self::Last => {}
+            Self::Asked(reply) => drop(reply.send(Err(error))),
+            Self::Savepoint { reply, .. } => drop(reply.send(Err(error))),
+            Self::Stop { reply, .. } => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// Tasks that are gone have failed, which is an event of its own.
+fn command(tasks: &[mpsc::UnboundedSender<Command>], command: Command) {
+    for task in tasks {
+        task.send(command).ok();
+    }
+}
+
+fn ending(job: &Job) -> Error {
+    Error::fix(format!("job '{}' is about to end", job.name))
+}
+
+fn no_checkpoints(job: &Job) -> Error {
+    Error::fix(format!("job '{}' takes no checkpoints", job.name))
+        .with_hint("SET 'execution.checkpointing.interval' = '10s' before it is submitted")
+}
+
+pub(crate) fn identity(job: &Job) -> JobIdentity {
+    JobIdentity { id: job.id.as_str().to_owned(), name: job.name.clone(), key: job.config.state_key.clone() }
+}
+
+/// Writes a savepoint, a checkpoint, or both: behind a stop the next run may start from either.
+async fn store(
+    job: JobIdentity,
+    epoch: u64,
+    snapshot: Snapshot,
+    savepoint_dir: Option<String>,
+    writer: Option<CheckpointWriter>,
+) -> Result<Option<Published>> {
+    let mut published = None;
+    if let Some(dir) = savepoint_dir {
+        let savepoint = Snapshot { kind: SnapshotKind::Savepoint, ..snapshot.clone() };
+        published = Some(write_savepoint(&dir, &job, epoch, savepoint).await?);
+    }
+    if let Some(writer) = writer {
+        let checkpoint = writer.write(snapshot).await?;
+        published.get_or_insert(checkpoint);
+    }
+    Ok(published)
+}

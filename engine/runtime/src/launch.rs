@@ -1,0 +1,241 @@
+//! Starts the tasks of an attempt: channels first, then one task per subtask.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use sluice_connector_api::{SinkContext, SinkWriter, SourceContext, SourceReader};
+use sluice_model::{ChangelogBatch, Error, Result};
+use sluice_plan::Distribution;
+use sluice_state::TaskState;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::chain::Chain;
+use crate::channel::{Receiver, channel};
+use crate::coordinator::Commanded;
+use crate::exchange::Partitioner;
+use crate::gate::Gate;
+use crate::graph::{Edge, Vertex};
+use crate::job::{Job, TaskStatus};
+use crate::output::{Output, Outputs};
+use crate::program::Head;
+use crate::task::collect::{self, CollectWriter};
+use crate::task::group::TaskGroup;
+use crate::task::operators::OperatorTask;
+use crate::task::sink::{Reminder, SinkTask};
+use crate::task::source::SourceTask;
+use crate::task::values::ValuesReader;
+use crate::task::{TaskEvent, TaskLink};
+use crate::tokens::{self, PendingCommits};
+
+/// States of a checkpoint by state id.
+pub(crate) type States = BTreeMap<String, Vec<TaskState>>;
+
+/// What the tasks of an attempt are started with.
+pub(crate) struct Launch<'a> {
+    pub(crate) job: &'a Arc<Job>,
+    pub(crate) group: &'a TaskGroup,
+    pub(crate) events: mpsc::UnboundedSender<TaskEvent>,
+    pub(crate) start: CancellationToken,
+    pub(crate) states: &'a States,
+    pub(crate) collect: Option<&'a mpsc::Sender<ChangelogBatch>>,
+}
+
+/// Ends of channels that have not been handed to a task.
+struct Wiring {
+    /// By vertex and subtask.
+    outputs: Vec<Vec<Vec<Output>>>,
+    gates: Vec<Vec<Vec<(usize, Receiver)>>>,
+}
+
+impl Launch<'_> {
+    /// Starts all tasks. They connect, and wait for the start.
+    ///
+    /// # Errors
+    /// An operator cannot be compiled, or a state cannot be read.
+    pub(crate) fn launch(&self) -> Result<Commanded> {
+        let program = &self.job.program;
+        let mut wiring = self.wire();
+        let mut commanded = Commanded::default();
+        let mut index = 0;
+        for (number, (vertex, head)) in program.graph.vertices.iter().zip(&program.heads).enumerate() {
+            for subtask in 0..vertex.parallelism {
+                let shared = &self.job.subtasks[number][subtask];
+                let link = TaskLink {
+                    index,
+                    subtask,
+                    state_id: program.state_id(vertex).to_owned(),
+                    metrics: Arc::clone(&shared.metrics),
+                    status: Arc::clone(&shared.status),
+                    events: self.events.clone(),
+                    start: self.start.clone(),
+                };
+                link.status.set(TaskStatus::Initializing);
+                let outputs = std::mem::take(&mut wiring.outputs[number][subtask]);
+                let gate = std::mem::take(&mut wiring.gates[number][subtask]);
+                let task = Task {
+                    name: task_name(vertex, subtask),
+                    chain: Chain::new(&program.plan, vertex)?,
+                    outputs: Outputs::new(outputs, Arc::clone(&shared.metrics)),
+                    gate: Gate::new(gate, self.job.config.at_least_once),
+                    parallelism: vertex.parallelism,
+                    link,
+                };
+                self.start_task(task, head, &mut commanded)?;
+                index += 1;
+            }
+        }
+        Ok(commanded)
+    }
+
+    fn wire(&self) -> Wiring {
+        let vertices = &self.job.program.graph.vertices;
+        let mut wiring = Wiring {
+            outputs: vertices.iter().map(|vertex| empty(vertex.parallelism)).collect(),
+            gates: vertices.iter().map(|vertex| empty(vertex.parallelism)).collect(),
+        };
+        for (number, vertex) in vertices.iter().enumerate() {
+            for edge in &vertex.outputs {
+                for subtask in 0..vertex.parallelism {
+                    let output = self.wire_edge(edge, subtask, &mut wiring.gates[edge.to]);
+                    wiring.outputs[number][subtask].push(output);
+                }
+            }
+        }
+        wiring
+    }
+
+    fn wire_edge(&self, edge: &Edge, subtask: usize, gates: &mut [Vec<(usize, Receiver)>]) -> Output {
+        // Every consumer needs barriers, also one that gets no rows.
+        let consumers = match edge.distribution {
+            Distribution::Forward => subtask..subtask + 1,
+            Distribution::Hash(_) | Distribution::Single | Distribution::Rebalance => 0..gates.len(),
+        };
+        let mut channels = Vec::with_capacity(consumers.len());
+        for gate in &mut gates[consumers] {
+            let (sender, receiver) = channel(self.job.metrics.channel_bytes.clone());
+            channels.push(sender);
+            gate.push((edge.input, receiver));
+        }
+        Output { partitioner: Partitioner::new(&edge.distribution, subtask, channels.len()), channels }
+    }
+
+    fn start_task(&self, task: Task, head: &Head, commanded: &mut Commanded) -> Result<()> {
+        let (command, commands) = mpsc::unbounded_channel();
+        let (name, link) = (task.name.clone(), task.link.clone());
+        match head {
+            Head::Source(_) | Head::Values(_) => {
+                commanded.sources.push(command);
+                let (head, context) = (head.clone(), self.source_context(&task));
+                self.spawn(name, link, async move {
+                    let reader = open_reader(head, context).await?;
+                    let Task { chain, outputs, link, .. } = task;
+                    link.opened().await;
+                    let positions = VecDeque::new();
+                    let (is_ended, is_stopped) = (false, false);
+                    SourceTask { reader, chain, outputs, commands, link, positions, is_ended, is_stopped }.run().await
+                });
+            }
+            Head::Operators => self.spawn(name, link, async move {
+                let Task { gate, chain, outputs, link, .. } = task;
+                link.opened().await;
+                OperatorTask { gate, chain, outputs, link }.run().await
+            }),
+            Head::Sink(_) | Head::Collect => {
+                commanded.sinks.push(command);
+                let (head, context) = (head.clone(), self.sink_context(&task)?);
+                let collect = self.collect.cloned();
+                if let Some(rows) = collect.clone().filter(|_| matches!(head, Head::Collect)) {
+                    self.group.spawn(format!("{name}: watch"), collect::watch(rows, self.events.clone()));
+                }
+                self.spawn(name, link, async move {
+                    let writer = open_writer(head, context, collect).await?;
+                    let Task { gate, link, .. } = task;
+                    link.opened().await;
+                    let (pending, reminder) = (PendingCommits::default(), Reminder::default());
+                    SinkTask { writer, gate, commands, link, pending, reminder }.run().await
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, name: String, link: TaskLink, run: impl Future<Output = Result<()>> + Send + 'static) {
+        self.group.spawn(name, async move {
+            run.await?;
+            link.status.set(TaskStatus::Finished);
+            link.metrics.clock.enter(crate::metrics::Activity::Stopped);
+            link.events.send(TaskEvent::Done).ok();
+            Ok(())
+        });
+    }
+
+    fn source_context(&self, task: &Task) -> SourceContext {
+        let states = self.states.get(&task.link.state_id);
+        SourceContext {
+            subtask: task.link.subtask,
+            parallelism: task.parallelism,
+            restored: states.into_iter().flatten().map(|state| state.bytes.clone()).collect(),
+            metrics: task.link.metrics.group.clone(),
+            spawner: self.group.spawner(task.name.clone()),
+            clock: Arc::clone(&self.job.clock),
+        }
+    }
+
+    fn sink_context(&self, task: &Task) -> Result<SinkContext> {
+        let mut restored = Vec::new();
+        // One writer commits for all, so that none is forgotten whatever the parallelism was.
+        if task.link.subtask == 0 {
+            for state in self.states.get(&task.link.state_id).into_iter().flatten() {
+                restored.extend(tokens::decode(&state.bytes)?);
+            }
+        }
+        Ok(SinkContext {
+            subtask: task.link.subtask,
+            parallelism: task.parallelism,
+            restored,
+            metrics: task.link.metrics.group.clone(),
+            spawner: self.group.spawner(task.name.clone()),
+            clock: Arc::clone(&self.job.clock),
+        })
+    }
+}
+
+/// A subtask that is about to start.
+struct Task {
+    name: String,
+    chain: Chain,
+    outputs: Outputs,
+    gate: Gate,
+    parallelism: usize,
+    link: TaskLink,
+}
+
+async fn open_reader(head: Head, context: SourceContext) -> Result<Box<dyn SourceReader>> {
+    match head {
+        Head::Source(source) => source.open(context).await,
+        Head::Values(rows) => Ok(Box::new(ValuesReader::new(&rows, context.subtask, &context.restored))),
+        _ => Err(Error::bug("a source without a reader")),
+    }
+}
+
+async fn open_writer(
+    head: Head,
+    context: SinkContext,
+    collect: Option<mpsc::Sender<ChangelogBatch>>,
+) -> Result<Box<dyn SinkWriter>> {
+    match (head, collect) {
+        (Head::Sink(sink), _) => sink.open(context).await,
+        (Head::Collect, Some(rows)) => Ok(Box::new(CollectWriter { rows })),
+        _ => Err(Error::bug("a sink without a writer")),
+    }
+}
+
+/// Flink's form: `Sink: kafka (2/4)`.
+pub(crate) fn task_name(vertex: &Vertex, subtask: usize) -> String {
+    format!("{} ({}/{})", vertex.name, subtask + 1, vertex.parallelism)
+}
+
+fn empty<T>(parallelism: usize) -> Vec<Vec<T>> {
+    (0..parallelism).map(|_| Vec::new()).collect()
+}

@@ -1,0 +1,48 @@
+//! A task of operators behind an exchange.
+
+use sluice_model::{Result, StreamElement};
+
+use super::TaskLink;
+use crate::chain::Chain;
+use crate::gate::{Gate, GateEvent};
+use crate::metrics::Activity;
+use crate::output::Outputs;
+
+/// One subtask of a chain of operators.
+pub(crate) struct OperatorTask {
+    pub(crate) gate: Gate,
+    pub(crate) chain: Chain,
+    pub(crate) outputs: Outputs,
+    pub(crate) link: TaskLink,
+}
+
+impl OperatorTask {
+    /// Works until all producers are gone.
+    pub(crate) async fn run(mut self) -> Result<()> {
+        let mut sent = Vec::new();
+        loop {
+            let metrics = &self.link.metrics;
+            match metrics.clock.during(Activity::Idle, self.gate.next()).await? {
+                GateEvent::Batch { input, batch } => {
+                    metrics.clock.enter(Activity::Busy);
+                    metrics.records_in.add(batch.num_rows() as u64);
+                    metrics.bytes_in.add(batch.memory_size() as u64);
+                    self.chain.push(input, batch, &mut sent)?;
+                    for (output, batch) in sent.drain(..) {
+                        self.outputs.send(output, batch).await?;
+                    }
+                }
+                GateEvent::Watermark(watermark) => self.outputs.broadcast(StreamElement::Watermark(watermark)).await,
+                GateEvent::Barrier(barrier) => {
+                    self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
+                    self.link.acknowledge(barrier.checkpoint, None);
+                }
+                GateEvent::End => {
+                    self.outputs.broadcast(StreamElement::End).await;
+                    self.link.ended();
+                }
+                GateEvent::Closed => return Ok(()),
+            }
+        }
+    }
+}

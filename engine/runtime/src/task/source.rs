@@ -1,0 +1,104 @@
+//! A task that reads: rows and barriers begin here.
+
+use std::collections::VecDeque;
+
+use sluice_connector_api::{SourceEvent, SourceReader};
+use sluice_model::{Barrier, BarrierKind, ChangelogBatch, CheckpointId, Result, StreamElement};
+use tokio::sync::mpsc;
+
+use super::{Command, TaskLink};
+use crate::chain::Chain;
+use crate::metrics::Activity;
+use crate::output::Outputs;
+
+/// One subtask of a source.
+pub(crate) struct SourceTask {
+    pub(crate) reader: Box<dyn SourceReader>,
+    pub(crate) chain: Chain,
+    pub(crate) outputs: Outputs,
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    pub(crate) link: TaskLink,
+    /// Positions of checkpoints that are not known to be durable, oldest first.
+    pub(crate) positions: VecDeque<(CheckpointId, Vec<u8>)>,
+    pub(crate) is_ended: bool,
+    /// Between a barrier that stops the job and the end.
+    pub(crate) is_stopped: bool,
+}
+
+impl SourceTask {
+    /// Reads until the job is done.
+    pub(crate) async fn run(mut self) -> Result<()> {
+        let mut sent = Vec::new();
+        loop {
+            let is_reading = !self.is_ended && !self.is_stopped;
+            let clock = &self.link.metrics.clock;
+            if !is_reading {
+                clock.enter(Activity::Idle);
+            }
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => match command {
+                    None | Some(Command::Finish) => return Ok(()),
+                    Some(command) => self.on_command(command).await?,
+                },
+                event = clock.during(Activity::Idle, self.reader.next()), if is_reading => {
+                    self.on_event(event?, &mut sent).await?;
+                }
+            }
+        }
+    }
+
+    async fn on_event(&mut self, event: SourceEvent, sent: &mut Vec<(usize, ChangelogBatch)>) -> Result<()> {
+        match event {
+            SourceEvent::Batch { table, batch } => {
+                let metrics = &self.link.metrics;
+                metrics.clock.enter(Activity::Busy);
+                metrics.records_in.add(batch.num_rows() as u64);
+                metrics.bytes_in.add(batch.memory_size() as u64);
+                self.chain.push(table, batch, sent)?;
+                for (output, batch) in sent.drain(..) {
+                    self.outputs.send(output, batch).await?;
+                }
+            }
+            SourceEvent::End => {
+                self.is_ended = true;
+                self.outputs.broadcast(StreamElement::End).await;
+                self.link.ended();
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_command(&mut self, command: Command) -> Result<()> {
+        match command {
+            Command::Barrier { barrier, drain } => self.on_barrier(barrier, drain).await,
+            Command::Resume => {
+                self.is_stopped = false;
+                Ok(())
+            }
+            Command::Completed(checkpoint) => self.on_completed(checkpoint).await,
+            Command::Finish => Ok(()),
+        }
+    }
+
+    async fn on_barrier(&mut self, barrier: Barrier, drain: bool) -> Result<()> {
+        let position = self.reader.position()?;
+        if drain {
+            self.outputs.broadcast(StreamElement::Watermark(i64::MAX)).await;
+        }
+        self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
+        self.is_stopped = barrier.kind == BarrierKind::Stop;
+        self.positions.push_back((barrier.checkpoint, position.clone()));
+        self.link.acknowledge(barrier.checkpoint, Some(position));
+        Ok(())
+    }
+
+    async fn on_completed(&mut self, checkpoint: CheckpointId) -> Result<()> {
+        while let Some((completed, position)) = self.positions.pop_front_if(|(taken, _)| *taken <= checkpoint) {
+            if completed == checkpoint {
+                self.reader.checkpoint_completed(&position).await?;
+            }
+        }
+        Ok(())
+    }
+}

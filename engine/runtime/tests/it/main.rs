@@ -1,0 +1,11 @@
+//! Jobs from end to end, over connectors that live in memory and can be told to fail.
+
+mod bounded;
+mod collect;
+mod isolation;
+mod latency;
+mod plans;
+mod recovery;
+mod savepoints;
+mod storage;
+mod support;
