@@ -1,6 +1,7 @@
 //! What every program starts with: the runtime, TLS, logs, and panics without a backtrace.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
@@ -56,7 +57,11 @@ pub(crate) fn enter<F: Future<Output = Exit>>(program: impl FnOnce() -> F) -> Ex
 /// Sends logs to standard error; `SLUICE_LOG` chooses what, e.g. `debug` or `sluice_kafka=debug`.
 pub(crate) fn log_to_stderr(default: &str) {
     let filter = EnvFilter::try_from_env("SLUICE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let format = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     // Only the first of several subscribers counts, as in tests.
     let _ = format.try_init();
 }

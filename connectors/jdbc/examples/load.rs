@@ -117,7 +117,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         fill(&mut writer, &schema, if way == "update" { total } else { total / 2 }, false).await?;
     }
     if way == "trickle" {
-        return trickle(&mut writer, &schema, total.min(10_000)).await;
+        trickle(&mut writer, &schema, total.min(10_000)).await?;
+        client.batch_execute(&format!("DROP TABLE {table}")).await?;
+        return Ok(());
     }
     let server = server_process(&client, application).await?;
     let (own, theirs, started) = (processor_seconds("self"), processor_seconds(&server), Instant::now());

@@ -63,10 +63,21 @@ impl Attempt<'_> {
             Ok(begun) => begun,
             Err(error) => return Outcome::Failed { error, task: None },
         };
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, mut events) = mpsc::unbounded_channel();
         let group = TaskGroup::new(sender.clone());
-        let outcome = self.run_tasks(begun, &group, sender, events).await;
+        let start = CancellationToken::new();
+        let mut coordinator = match self.launch(begun, &group, sender, start.clone()) {
+            Ok(coordinator) => coordinator,
+            Err(error) => {
+                let outcome = Outcome::Failed { error, task: None };
+                self.end(&group, &outcome).await;
+                return outcome;
+            }
+        };
+        let outcome = self.coordinate(&mut coordinator, &start, &mut events).await;
         self.end(&group, &outcome).await;
+        coordinator.settle(PATIENCE).await;
+        coordinator.abandon(&over(self.job, &outcome));
         outcome
     }
 
@@ -117,32 +128,18 @@ impl Attempt<'_> {
             .with_hint("SET 'execution.state-recovery.ignore-unclaimed-state' = 'true' to drop it"))
     }
 
-    async fn run_tasks(
-        &mut self,
+    fn launch(
+        &self,
         begun: Begun,
         group: &TaskGroup,
-        sender: mpsc::UnboundedSender<TaskEvent>,
-        mut events: mpsc::UnboundedReceiver<TaskEvent>,
-    ) -> Outcome {
-        let start = CancellationToken::new();
-        let launch = Launch {
-            job: self.job,
-            group,
-            events: sender,
-            start: start.clone(),
-            states: &begun.states,
-            collect: self.collect,
-        };
-        let commanded = match launch.launch() {
-            Ok(commanded) => commanded,
-            Err(error) => return Outcome::Failed { error, task: None },
-        };
+        events: mpsc::UnboundedSender<TaskEvent>,
+        start: CancellationToken,
+    ) -> Result<Coordinator> {
+        let launch = Launch { job: self.job, group, events, start, states: &begun.states, collect: self.collect };
+        let commanded = launch.launch()?;
         let tasks = self.job.program.graph.subtasks();
-        let numbers = (begun.epoch, begun.next_checkpoint);
-        let mut coordinator = Coordinator::new(Arc::clone(self.job), begun.writer, numbers, commanded, tasks);
-        let outcome = self.coordinate(&mut coordinator, &start, &mut events, tasks).await;
-        coordinator.abandon(&over(self.job, &outcome));
-        outcome
+        let numbers = (begun.epoch, begun.next_checkpoint.max(self.job.next_checkpoint()));
+        Ok(Coordinator::new(Arc::clone(self.job), begun.writer, numbers, commanded, tasks))
     }
 
     async fn coordinate(
@@ -150,8 +147,8 @@ impl Attempt<'_> {
         coordinator: &mut Coordinator,
         start: &CancellationToken,
         events: &mut mpsc::UnboundedReceiver<TaskEvent>,
-        tasks: usize,
     ) -> Outcome {
+        let tasks = self.job.program.graph.subtasks();
         let (mut opened, mut done) = (0, 0);
         loop {
             let is_running = opened == tasks;
@@ -190,7 +187,7 @@ impl Attempt<'_> {
                 },
                 tick = coordinator.tick() => match tick {
                     Tick::Timer => coordinator.on_timer(),
-                    Tick::Stored(stored) => coordinator.on_stored(stored),
+                    Tick::Worked(work) => coordinator.on_worked(work),
                 },
                 Some(request) = self.requests.recv(), if is_running => {
                     coordinator.on_request(request);

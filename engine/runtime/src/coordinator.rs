@@ -1,8 +1,8 @@
 //! Takes the checkpoints of one attempt.
 //!
 //! ```text
-//! trigger ─► sources send barrier n ─► … ─► sinks prepare n ─► all have acknowledged n
-//!         ─► written and durable ─► sources acknowledge upstream, sinks commit
+//! trigger ─► number n is reserved ─► sources send barrier n ─► … ─► sinks prepare n
+//!         ─► all have acknowledged n ─► written and durable ─► sources acknowledge upstream, sinks commit
 //! ```
 //!
 //! One checkpoint is on its way at a time; what is asked for meanwhile waits in a queue. Writing
@@ -52,6 +52,8 @@ struct Pending {
     deadline: Instant,
     /// Tasks that have not acknowledged.
     missing: Vec<bool>,
+    /// The barriers are on their way.
+    is_sent: bool,
     states: Vec<TaskState>,
 }
 
@@ -60,6 +62,15 @@ struct Pending {
 pub(crate) enum Tick {
     /// Something is due.
     Timer,
+    /// What the storage was asked to do is done.
+    Worked(Work),
+}
+
+/// What the storage has done.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// The number of the checkpoint was taken, or not.
+    Reserved(Result<()>),
     /// The checkpoint was written, or not.
     Stored(Result<Option<Published>>),
 }
@@ -83,7 +94,7 @@ pub(crate) struct Coordinator {
     tasks: usize,
     ended: usize,
     pending: Option<Pending>,
-    storing: Option<JoinHandle<Result<Option<Published>>>>,
+    working: Option<JoinHandle<Work>>,
     queue: VecDeque<Purpose>,
     /// When the next periodic one is due.
     next_periodic: Option<Instant>,
@@ -98,7 +109,14 @@ pub(crate) struct Coordinator {
 #[derive(Debug)]
 struct Finishing {
     is_stopped: bool,
-    answer: Option<(oneshot::Sender<Result<Option<String>>>, Option<String>)>,
+    answer: Option<StopAnswer>,
+}
+
+/// What whoever stopped the job is told when it has ended.
+#[derive(Debug)]
+struct StopAnswer {
+    reply: oneshot::Sender<Result<Option<String>>>,
+    path: Option<String>,
 }
 
 impl Coordinator {
@@ -118,7 +136,7 @@ impl Coordinator {
             tasks,
             ended: 0,
             pending: None,
-            storing: None,
+            working: None,
             queue: VecDeque::new(),
             next_periodic: None,
             not_before: Instant::now(),
@@ -141,17 +159,17 @@ impl Coordinator {
             Some(at) => futures::future::Either::Left(tokio::time::sleep_until(at)),
             None => futures::future::Either::Right(std::future::pending()),
         };
-        match &mut self.storing {
+        match &mut self.working {
             None => {
                 timer.await;
                 Tick::Timer
             }
-            Some(storing) => {
-                let stored = storing.await.unwrap_or_else(|error| {
-                    Err(Error::bug("a checkpoint could not be written").because(error.to_string()))
+            Some(working) => {
+                let work = working.await.unwrap_or_else(|error| {
+                    Work::Stored(Err(Error::bug("checkpoint storage panicked").because(error.to_string())))
                 });
-                self.storing = None;
-                Tick::Stored(stored)
+                self.working = None;
+                Tick::Worked(work)
             }
         }
     }
@@ -197,14 +215,27 @@ impl Coordinator {
     fn trigger(&mut self, purpose: Purpose) {
         let id = self.next_id;
         self.next_id += 1;
-        let barrier = Barrier { checkpoint: id, kind: purpose.kind() };
+        self.job.used_checkpoint(id);
         let timestamp = self.job.now();
         let is_savepoint = purpose.savepoint_dir().is_some();
-        self.job.checkpoint_log().triggered(id, barrier.kind, is_savepoint, self.tasks, timestamp);
-        let drain = matches!(purpose, Purpose::Stop { drain: true, .. });
+        self.job.checkpoint_log().triggered(id, purpose.kind(), is_savepoint, self.tasks, timestamp);
         let deadline = Instant::now() + self.job.config.checkpoint_timeout;
         let missing = vec![true; self.tasks];
-        self.pending = Some(Pending { id, purpose, timestamp, deadline, missing, states: Vec::new() });
+        let states = Vec::new();
+        self.pending = Some(Pending { id, purpose, timestamp, deadline, missing, is_sent: false, states });
+        match self.writer.clone() {
+            Some(writer) => {
+                self.working = Some(tokio::spawn(async move { Work::Reserved(writer.reserve(id).await) }));
+            }
+            None => self.send_barriers(),
+        }
+    }
+
+    fn send_barriers(&mut self) {
+        let Some(pending) = &mut self.pending else { return };
+        pending.is_sent = true;
+        let barrier = Barrier { checkpoint: pending.id, kind: pending.purpose.kind() };
+        let drain = matches!(pending.purpose, Purpose::Stop { drain: true, .. });
         command(&self.commanded.sources, Command::Barrier { barrier, drain });
     }
 
@@ -225,21 +256,21 @@ impl Coordinator {
         let savepoint_dir = pending.purpose.savepoint_dir();
         let writer = self.writer.clone().filter(|_| pending.purpose.kind() != BarrierKind::Savepoint);
         let job = identity(&self.job);
-        self.storing = Some(tokio::spawn(store(job, self.epoch, snapshot, savepoint_dir, writer)));
+        let store = store(job, self.epoch, snapshot, savepoint_dir, writer);
+        self.working = Some(tokio::spawn(async move { Work::Stored(store.await) }));
     }
 
-    /// A checkpoint was written, or not.
+    /// The storage is done with what it was asked for.
     ///
     /// # Errors
-    /// It was not, and that is no longer borne.
-    pub(crate) fn on_stored(&mut self, stored: Result<Option<Published>>) -> Result<()> {
-        match stored {
-            Ok(published) => {
-                self.complete(published);
-                Ok(())
-            }
-            Err(error) => self.give_up(error),
+    /// It could not do it, and that is no longer borne.
+    pub(crate) fn on_worked(&mut self, work: Work) -> Result<()> {
+        match work {
+            Work::Reserved(Ok(())) => self.send_barriers(),
+            Work::Stored(Ok(published)) => self.complete(published),
+            Work::Reserved(Err(error)) | Work::Stored(Err(error)) => return self.give_up(error),
         }
+        Ok(())
     }
 
     fn complete(&mut self, published: Option<Published>) {
@@ -258,7 +289,7 @@ impl Coordinator {
             Purpose::Periodic => {}
             Purpose::Asked(reply) => drop(reply.send(Ok(id))),
             Purpose::Savepoint { reply, .. } => drop(reply.send(Ok(path.unwrap_or_default()))),
-            Purpose::Stop { reply, .. } => self.finish(true, Some((reply, path))),
+            Purpose::Stop { reply, .. } => self.finish(true, Some(StopAnswer { reply, path })),
             Purpose::Last => self.finish(false, None),
         }
         self.proceed();
@@ -290,7 +321,7 @@ impl Coordinator {
         }));
     }
 
-    fn finish(&mut self, is_stopped: bool, answer: Option<(oneshot::Sender<Result<Option<String>>>, Option<String>)>) {
+    fn finish(&mut self, is_stopped: bool, answer: Option<StopAnswer>) {
         self.finishing = Some(Finishing { is_stopped, answer });
         command(&self.commanded.sources, Command::Finish);
         command(&self.commanded.sinks, Command::Finish);
@@ -301,14 +332,14 @@ impl Coordinator {
     }
 
     fn give_up(&mut self, error: Error) -> Result<()> {
-        let Some(Pending { id, purpose, .. }) = self.pending.take() else { return Ok(()) };
+        let Some(Pending { id, purpose, is_sent, .. }) = self.pending.take() else { return Ok(()) };
         self.job.checkpoint_log().failed(id, error.to_string(), self.job.now());
         self.job.metrics.checkpoints_failed.add(1);
         tracing::warn!(job = %self.job.name, checkpoint = id, "checkpoint failed: {error}");
         self.next_periodic = self.next_periodic.map(|due| due.max(Instant::now() + self.job.config.min_pause));
         let error = error.while_doing(format!("checkpoint {id} failed"));
         let is_counted = matches!(purpose, Purpose::Periodic | Purpose::Last);
-        let must_fail = self.after_failure(purpose, &error);
+        let must_fail = self.after_failure(purpose, &error) && is_sent;
         self.failures_in_a_row += u32::from(is_counted);
         let is_too_much = is_counted && self.failures_in_a_row > self.job.config.tolerable_failed_checkpoints;
         // What the user has to fix, above all a second process that runs the job, does not heal.
@@ -382,13 +413,29 @@ impl Coordinator {
     /// All tasks are done. Returns whether the job was stopped (or ended by itself).
     pub(crate) fn on_finished(&mut self) -> bool {
         let Some(Finishing { is_stopped, answer }) = self.finishing.take() else { return false };
-        if let Some((reply, path)) = answer {
+        if let Some(StopAnswer { reply, path }) = answer {
             drop(reply.send(Ok(path)));
         }
         is_stopped
     }
 
-    /// The attempt is over before its time: answers everybody who waits.
+    /// The attempt is over before its time. What is being written is waited for, so that nothing is
+    /// written for a job that has ended; a checkpoint that becomes durable counts.
+    pub(crate) async fn settle(&mut self, patience: Duration) {
+        let Some(working) = self.working.take() else { return };
+        let Ok(Ok(Work::Stored(Ok(published)))) = tokio::time::timeout(patience, working).await else { return };
+        let Some(Pending { id, purpose, .. }) = self.pending.take() else { return };
+        self.report(id, published.as_ref());
+        match purpose {
+            Purpose::Asked(reply) => drop(reply.send(Ok(id))),
+            Purpose::Savepoint { reply, .. } => {
+                drop(reply.send(Ok(published.map(|published| published.path).unwrap_or_default())));
+            }
+            other => self.queue.push_front(other),
+        }
+    }
+
+    /// The attempt is over before its time, and settled: answers everybody who waits.
     pub(crate) fn abandon(mut self, error: &Error) {
         if let Some(Pending { id, purpose, .. }) = self.pending.take() {
             self.job.checkpoint_log().failed(id, error.to_string(), self.job.now());
@@ -397,7 +444,7 @@ impl Coordinator {
         for purpose in self.queue {
             purpose.refuse(error.clone());
         }
-        if let Some((reply, _)) = self.finishing.and_then(|finishing| finishing.answer) {
+        if let Some(StopAnswer { reply, .. }) = self.finishing.and_then(|finishing| finishing.answer) {
             drop(reply.send(Err(error.clone())));
         }
     }

@@ -69,6 +69,7 @@ impl Launch<'_> {
                     status: Arc::clone(&shared.status),
                     events: self.events.clone(),
                     start: self.start.clone(),
+                    cancel: self.group.cancel_token(),
                 };
                 link.status.set(TaskStatus::Initializing);
                 let outputs = std::mem::take(&mut wiring.outputs[number][subtask]);

@@ -7,8 +7,7 @@
 //!                      └────── attempt 2 (epoch 2), from the newest valid checkpoint
 //! ```
 //!
-//! A row's way: a reader hands a batch to its task, which pushes it through the fused operators
-//! ([`chain`](self)), deals it to the consumers' channels by key, and goes on reading. A sink's task
+//! A row's way: a reader hands a batch to its task, which pushes it through the fused operators, deals it to the consumers' channels by key, and goes on reading. A sink's task
 //! takes what has piled up, writes it, and tells its writer when nothing waits. There is no timer,
 //! no lock and no await per row on the way.
 //!

@@ -16,7 +16,7 @@ pub(crate) type ApiResult<T = Json<serde_json::Value>> = Result<T, ApiError>;
 pub(crate) struct ApiError {
     status: StatusCode,
     messages: Vec<String>,
-    detail: Option<ErrorDetail>,
+    detail: Option<Box<ErrorDetail>>,
 }
 
 impl ApiError {
@@ -37,7 +37,7 @@ impl ApiError {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             messages: vec!["Internal server error.".to_owned(), error.to_string()],
-            detail: Some(ErrorDetail::from(error)),
+            detail: Some(Box::new(ErrorDetail::from(error))),
         }
     }
 }
@@ -49,7 +49,7 @@ impl From<Error> for ApiError {
             Reaction::Retry => StatusCode::SERVICE_UNAVAILABLE,
             Reaction::Bug => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, messages: vec![error.to_string()], detail: Some(ErrorDetail::from(&error)) }
+        Self { status, messages: vec![error.to_string()], detail: Some(Box::new(ErrorDetail::from(&error))) }
     }
 }
 

@@ -330,7 +330,7 @@ async fn statements_through_the_gateway() {
     let mut ids = Vec::new();
     loop {
         let page = fixture.get(&next).await;
-        assert_eq!(page["isQueryResult"].as_bool().unwrap_or(true), true);
+        assert_ne!(page["isQueryResult"], json!(false));
         for row in page["results"]["data"].as_array().into_iter().flatten() {
             assert_eq!(row["kind"], "INSERT");
             ids.push(row["fields"][0].as_i64().unwrap());

@@ -16,12 +16,19 @@ pub(crate) fn prepare(
     epoch: u64,
     snapshot: &Snapshot,
 ) -> Result<Prepared> {
+    write_files(disk, dir, job, epoch, snapshot).inspect_err(|_| discard(disk, dir, epoch))
+}
+
+/// Makes the directory of a checkpoint, durably.
+pub(crate) fn create(disk: &dyn Disk, dir: &Path) -> Result<()> {
     let parent = dir.parent().unwrap_or(dir);
     disk.create_dir_all(dir).map_err(|error| disk_error("create", dir, &error))?;
-    disk.sync_dir(parent).map_err(|error| disk_error("sync", parent, &error))?;
+    disk.sync_dir(parent).map_err(|error| disk_error("sync", parent, &error))
+}
 
-    // The epoch in the names keeps writers of two epochs, of which one is stale, out of each other's files.
-    let data_name = format!("state-{epoch}.bin");
+fn write_files(disk: &dyn Disk, dir: &Path, job: &JobIdentity, epoch: u64, snapshot: &Snapshot) -> Result<Prepared> {
+    create(disk, dir)?;
+    let data_name = data_name(epoch);
     let (data, states) = pack(&snapshot.states);
     let mut files = Vec::new();
     if !data.is_empty() {
@@ -41,40 +48,68 @@ pub(crate) fn prepare(
         states,
     }
     .encode()?;
-    let temporary = dir.join(format!("{MANIFEST}.{epoch}.tmp"));
+    let temporary = temporary_path(dir, epoch);
     disk.write_new(&temporary, &manifest).map_err(|error| disk_error("write", &temporary, &error))?;
     let published = Published { path: dir.display().to_string(), size: (data.len() + manifest.len()) as u64 };
-    Ok(Prepared { dir: dir.to_owned(), temporary, published })
+    Ok(Prepared { dir: dir.to_owned(), epoch, temporary, published })
 }
 
 /// A checkpoint that only lacks the name of its manifest.
 pub(crate) struct Prepared {
     dir: PathBuf,
+    epoch: u64,
     temporary: PathBuf,
     published: Published,
 }
 
 impl Prepared {
+    /// Gives it up.
+    pub(crate) fn discard(self, disk: &dyn Disk) {
+        discard(disk, &self.dir, self.epoch);
+    }
+
     /// Makes it a checkpoint: one atomic step, which fails if another writer was faster.
+    ///
+    /// From that step on it stays, even if it is then reported as failed: a newer attempt may have
+    /// restored it already, and would miss it at its next restart.
     pub(crate) fn publish(self, disk: &dyn Disk) -> Result<Published> {
-        let manifest = self.dir.join(MANIFEST);
-        match disk.link_new(&self.temporary, &manifest) {
-            Ok(()) => {
-                // A second name that is left over does no harm.
-                disk.remove_file(&self.temporary).ok();
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::fix(format!("'{}' was written by another process", self.dir.display()))
-                    .with_hint("let only one process run this job"));
-            }
-            // File systems without hard links.
-            Err(_) => {
-                disk.rename(&self.temporary, &manifest).map_err(|error| disk_error("write", &manifest, &error))?;
-            }
-        }
+        self.link(disk)?;
+        // A second name that is left over does no harm.
+        disk.remove_file(&self.temporary).ok();
         disk.sync_dir(&self.dir).map_err(|error| disk_error("sync", &self.dir, &error))?;
         Ok(self.published)
     }
+
+    fn link(&self, disk: &dyn Disk) -> Result<()> {
+        let manifest = self.dir.join(MANIFEST);
+        let linked = match disk.link_new(&self.temporary, &manifest) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(Error::fix(format!("'{}' was written by another process", self.dir.display()))
+                    .with_hint("let only one process run this job"))
+            }
+            // File systems without hard links.
+            Err(_) => disk.rename(&self.temporary, &manifest).map_err(|error| disk_error("write", &manifest, &error)),
+        };
+        linked.inspect_err(|_| discard(disk, &self.dir, self.epoch))
+    }
+}
+
+/// Removes the files that a failed write left. What cannot be removed is harmless, and cleaned later.
+/// The directory stays, so that the number is not used again.
+fn discard(disk: &dyn Disk, dir: &Path, epoch: u64) {
+    disk.remove_file(&temporary_path(dir, epoch)).ok();
+    disk.remove_file(&dir.join(data_name(epoch))).ok();
+}
+
+// The epoch in the names keeps writers of two epochs, of which one is stale, out of each other's files.
+
+fn data_name(epoch: u64) -> String {
+    format!("state-{epoch}.bin")
+}
+
+fn temporary_path(dir: &Path, epoch: u64) -> PathBuf {
+    dir.join(format!("{MANIFEST}.{epoch}.tmp"))
 }
 
 fn pack(states: &[TaskState]) -> (Vec<u8>, Vec<StateEntry>) {

@@ -30,6 +30,7 @@
 //! let snapshot = Snapshot {
 //!     checkpoint: attempt.next_checkpoint, kind: SnapshotKind::Checkpoint, timestamp: 0, states: vec![state.clone()],
 //! };
+//! attempt.writer.reserve(snapshot.checkpoint).await?;
 //! attempt.writer.write(snapshot).await?;
 //!
 //! // The process is killed, and started again.

@@ -101,6 +101,16 @@ impl CheckpointStore {
 }
 
 impl CheckpointWriter {
+    /// Takes a number for a checkpoint that is about to be taken, durably: no later attempt uses it
+    /// again, whatever becomes of this one. Sinks may tell their transactions apart by it.
+    ///
+    /// # Errors
+    /// The disk failed, or a newer attempt has begun: then there is no use in taking it.
+    pub async fn reserve(&self, checkpoint: CheckpointId) -> Result<()> {
+        let writer = self.clone();
+        blocking(move || writer.store.reserve(&writer.record, checkpoint)).await
+    }
+
     /// Stores a snapshot. When this returns it is durable.
     ///
     /// # Errors
@@ -163,34 +173,31 @@ impl Shared {
         if skipped.is_empty() { Ok((None, skipped)) } else { Err(all_damaged(&self.dir, &skipped)) }
     }
 
+    fn reserve(&self, record: &EpochRecord, checkpoint: CheckpointId) -> Result<()> {
+        let disk = self.disk.as_ref();
+        self.epochs.check(disk, record)?;
+        directory::create(disk, &self.checkpoint_dir(checkpoint))
+    }
+
+    fn checkpoint_dir(&self, checkpoint: CheckpointId) -> PathBuf {
+        self.dir.join(format!("chk-{checkpoint}"))
+    }
+
     fn write(&self, record: &EpochRecord, snapshot: &Snapshot) -> Result<Published> {
         let disk = self.disk.as_ref();
-        let dir = self.dir.join(format!("chk-{}", snapshot.checkpoint));
+        let dir = self.checkpoint_dir(snapshot.checkpoint);
         self.epochs.check(disk, record)?;
-        let written = directory::prepare(disk, &dir, &self.job, record.epoch, snapshot).and_then(|prepared| {
-            self.epochs.check(disk, record)?;
-            prepared.publish(disk)
-        });
-        // A newer attempt that began in between has not seen this checkpoint, and never will: it
-        // is out of its lineage. So it must not count here either.
-        let written = written.and_then(|published| self.epochs.check(disk, record).map(|()| published));
-        if written.is_err() {
-            discard(disk, &dir, record.epoch);
+        let prepared = directory::prepare(disk, &dir, &self.job, record.epoch, snapshot)?;
+        if let Err(error) = self.epochs.check(disk, record) {
+            prepared.discard(disk);
+            return Err(error);
         }
-        written
+        let published = prepared.publish(disk)?;
+        // An attempt that began in between has restored this checkpoint, and does with it what is to be
+        // done, or has not seen it, and then it is out of the lineage. Here it must not count in either case.
+        self.epochs.check(disk, record)?;
+        Ok(published)
     }
-}
-
-/// Removes the files that a failed write left, as far as they are its own. What cannot be removed
-/// is harmless, and cleaned later.
-fn discard(disk: &dyn Disk, dir: &Path, epoch: u64) {
-    let own = matches!(directory::read_manifest(disk, dir), Some(Ok(manifest)) if manifest.epoch == epoch);
-    if own {
-        disk.remove_file(&dir.join(MANIFEST)).ok();
-    }
-    disk.remove_file(&dir.join(format!("{MANIFEST}.{epoch}.tmp"))).ok();
-    disk.remove_file(&dir.join(format!("state-{epoch}.bin"))).ok();
-    disk.remove_dir(dir).ok();
 }
 
 /// The number in `…/chk-7`; savepoints have none, and count as older than all.

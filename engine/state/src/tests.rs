@@ -1,13 +1,15 @@
 //! The store against crashes, damage and rivals.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use sluice_model::{CheckpointId, Result};
 
 use crate::crash_disk::{CrashDisk, Unsynced};
+use crate::disk::Disk;
 use crate::store::open_on;
 use crate::{Attempt, Checkpoint, CheckpointStore, JobIdentity, Restore, Snapshot, SnapshotKind, TaskState};
 
@@ -37,12 +39,21 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// Begins, writes checkpoints and cleans, until done or dead. Returns the newest that was reported.
-async fn work(store: &CheckpointStore, checkpoints: u64, reported: &mut CheckpointId) -> Result<()> {
+/// What callers were told before the power failed.
+#[derive(Debug, Default)]
+struct Told {
+    reserved: CheckpointId,
+    completed: CheckpointId,
+}
+
+/// Begins, writes checkpoints and cleans, until done or dead.
+async fn work(store: &CheckpointStore, checkpoints: u64, told: &mut Told) -> Result<()> {
     let attempt = store.begin(Restore::Latest).await?;
     for id in attempt.next_checkpoint..attempt.next_checkpoint + checkpoints {
+        attempt.writer.reserve(id).await?;
+        told.reserved = id;
         attempt.writer.write(snapshot(id)).await?;
-        *reported = id;
+        told.completed = id;
         attempt.writer.clean().await?;
     }
     Ok(())
@@ -58,18 +69,19 @@ fn comes_back_after_a_crash_at_any_step() {
         let mut step = 0;
         loop {
             let disk = Arc::new(CrashDisk::default());
-            let mut reported = 0;
-            run(work(&store(&disk), 2, &mut reported)).unwrap();
+            let mut told = Told::default();
+            run(work(&store(&disk), 2, &mut told)).unwrap();
             disk.die_at(step);
-            let finished = run(work(&store(&disk), 4, &mut reported)).is_ok();
+            let finished = run(work(&store(&disk), 4, &mut told)).is_ok();
             let disk = Arc::new(disk.after_crash(unsynced));
             let attempt = run(store(&disk).begin(Restore::Latest)).unwrap();
             let restored = attempt.restored.expect("a checkpoint was reported before");
             assert!(
-                restored.id == reported || restored.id == reported + 1,
-                "{unsynced:?}, step {step}: restored {} after {reported} was reported",
+                restored.id == told.completed || restored.id == told.completed + 1,
+                "{unsynced:?}, step {step}: restored {} after {told:?}",
                 restored.id
             );
+            assert!(attempt.next_checkpoint > told.reserved, "{unsynced:?}, step {step}: a number came twice");
             assert_intact(&restored);
             assert_eq!(attempt.skipped, [], "{unsynced:?}, step {step}");
             run(attempt.writer.write(snapshot(attempt.next_checkpoint))).unwrap();
@@ -86,8 +98,8 @@ fn comes_back_after_a_crash_at_any_step() {
 fn comes_back_after_crashes_during_recovery() {
     for step in 0..60 {
         let disk = Arc::new(CrashDisk::default());
-        let mut reported = 0;
-        run(work(&store(&disk), 2, &mut reported)).unwrap();
+        let mut told = Told::default();
+        run(work(&store(&disk), 2, &mut told)).unwrap();
         let mut disk = disk;
         for _ in 0..3 {
             disk.die_at(step);
@@ -95,7 +107,7 @@ fn comes_back_after_crashes_during_recovery() {
             disk = Arc::new(disk.after_crash(Unsynced::Lost));
         }
         let attempt = run(store(&disk).begin(Restore::Latest)).unwrap();
-        assert_eq!(attempt.restored.map(|restored| restored.id), Some(reported), "step {step}");
+        assert_eq!(attempt.restored.map(|restored| restored.id), Some(told.completed), "step {step}");
     }
 }
 
@@ -122,7 +134,7 @@ fn a_failing_disk_costs_that_checkpoint_only() {
 
 fn three_checkpoints() -> Arc<CrashDisk> {
     let disk = Arc::new(CrashDisk::default());
-    run(work(&store(&disk), 3, &mut 0)).unwrap();
+    run(work(&store(&disk), 3, &mut Told::default())).unwrap();
     disk
 }
 
@@ -175,6 +187,62 @@ fn a_stale_writer_completes_nothing() {
     assert_eq!(error.what(), "another process has taken over the checkpoints of this job");
     run(new.writer.write(snapshot(4))).unwrap();
     assert_eq!(run(store(&disk).latest_valid()).unwrap().0.unwrap().epoch, new.epoch);
+}
+
+/// Lets somebody else act at the moment at which a checkpoint has got its manifest.
+#[derive(Debug)]
+struct Interrupted {
+    disk: Arc<CrashDisk>,
+    rival: Mutex<Option<std::sync::mpsc::Sender<Attempt>>>,
+}
+
+impl Disk for Interrupted {
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_dir_all(path)
+    }
+    fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.disk.write_new(path, content)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.sync_dir(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn link_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.link_new(from, to)?;
+        if let Some(rival) = self.rival.lock().unwrap().take() {
+            rival.send(run(store(&self.disk).begin(Restore::Latest)).unwrap()).unwrap();
+        }
+        Ok(())
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.disk.read(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(path)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_file(path)
+    }
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_dir(path)
+    }
+}
+
+#[test]
+fn a_checkpoint_that_a_newer_attempt_restored_stays_although_its_writer_was_too_late() {
+    let disk = three_checkpoints();
+    let (sender, restored) = std::sync::mpsc::channel();
+    let interrupted = Interrupted { disk: Arc::clone(&disk), rival: Mutex::new(Some(sender)) };
+    let old_store = CheckpointStore::on(Arc::new(interrupted), "/state", job(), 3).unwrap();
+    let old = run(old_store.begin(Restore::Latest)).unwrap();
+    let error = run(old.writer.write(snapshot(4))).unwrap_err();
+    assert_eq!(error.what(), "another process has taken over the checkpoints of this job");
+    assert_eq!(restored.recv().unwrap().restored.unwrap().id, 4);
+    // The newer attempt is killed before it has a checkpoint of its own.
+    let attempt = run(store(&disk).begin(Restore::Latest)).unwrap();
+    assert_eq!(attempt.restored.unwrap().id, 4);
 }
 
 #[test]

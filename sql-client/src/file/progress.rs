@@ -56,7 +56,7 @@ impl Progress {
         let bar = self.bars.entry(key).or_insert_with(|| {
             let bar = all.insert(0, ProgressBar::new(snapshot.estimated.max(1)));
             bar.set_style(style("{prefix:24!} {bar:30} {percent:>3} % {human_pos}/~{human_len} rows {msg}"));
-            bar.set_prefix(snapshot.table.clone());
+            bar.set_prefix(snapshot.short_name().to_owned());
             bar
         });
         // The estimate may be too low; a bar that runs over its end says nothing.

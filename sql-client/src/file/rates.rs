@@ -30,6 +30,11 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
+    /// The table without its catalog and database.
+    pub(super) fn short_name(&self) -> &str {
+        self.table.rsplit('.').next().unwrap_or(&self.table)
+    }
+
     /// 0 to 1. The estimate is the server's guess: until the snapshot is finished, it is not reached.
     pub(super) fn share(&self) -> f64 {
         if self.finished {

@@ -115,6 +115,9 @@ async fn until_running(client: &RestClient, jobs: &[JobRef], console: &mut Conso
                     let cause = failures["root-exception"].as_str().unwrap_or("the server does not say why");
                     console.error(&format!("Job '{}' ({}) failed:", job.name, job.id));
                     console.line(cause);
+                    if let Some(task) = failures["all-exceptions"][0]["task"].as_str() {
+                        console.line(&format!("  in task: {task}"));
+                    }
                     return Ok(Exit::Failed);
                 }
                 "RESTARTING" => {

@@ -21,7 +21,7 @@ fn describe(name: &str, status: &str, rates: &Rates, checkpoint: Option<(u64, i6
     let sample = rates.last().unwrap_or(&empty);
     let mut line = format!("{name} {status}");
     for snapshot in sample.snapshots.iter().filter(|snapshot| !snapshot.finished) {
-        let _ = write!(line, " · snapshot {} {:.0} %", snapshot.table, snapshot.share() * 100.0);
+        let _ = write!(line, " · snapshot {} {:.0} %", snapshot.short_name(), snapshot.share() * 100.0);
     }
     let _ = write!(line, " · in {} rows/s", count(rates.rows_in()));
     for (sink, _) in &sample.sinks {
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn says_what_matters() {
         let mut rates = Rates::default();
-        let snapshot = Snapshot { table: "store_sales".into(), rows: 610, estimated: 1000, ..Snapshot::default() };
+        let snapshot = Snapshot { table: "c.d.store_sales".into(), rows: 610, estimated: 1000, ..Snapshot::default() };
         let sample = |at_ms, rows| Sample {
             at_ms,
             rows_in: rows,

@@ -118,12 +118,16 @@ impl<'a> Watch<'a> {
         let (name, id) = (watched.job.name().to_owned(), watched.job.id().to_string());
         let result = watched.job.wait().await;
         let status = watched.job.status();
+        let task = watched.job.exceptions().pop().and_then(|failure| failure.task);
         let (source, progress) = (self.source, self.progress.as_ref());
         print_aside(progress, || match &result {
             Ok(()) => console.info(&format!("Job '{name}' ({id}) is {status}.")),
             Err(error) => {
                 console.error(&format!("Job '{name}' ({id}) failed:"));
                 console.line(&failure::explain(error, Some(source)));
+                if let Some(task) = &task {
+                    console.line(&format!("  in task: {task}"));
+                }
             }
         });
     }

@@ -5,7 +5,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_schema::DataType;
 use sluice_mysql_decode::event::{EventBody, RowsKind};
-use sluice_mysql_decode::{Charset, ErrorKind, MySqlType, RowBatchBuilder, RowDecoder, UpdateMode};
+use sluice_mysql_decode::{
+    Charset, ErrorKind, GtidSet, MariaGtidPos, MySqlType, RowBatchBuilder, RowDecoder, UpdateMode,
+};
 
 #[test]
 fn mysql_rows_read_as_the_server_prints_them() {
@@ -124,4 +126,35 @@ fn columns_that_a_minimal_row_image_has_are_decoded() {
     let (arrays, kinds) = out.finish().unwrap();
     assert_eq!(arrays[0].as_primitive::<Int64Type>().values(), &[1, 2, 2, 3]);
     assert_eq!(kinds.unwrap(), [0, 2, 0, 0]);
+}
+
+#[test]
+fn every_collation_of_the_servers_leads_to_its_character_set() {
+    for fixture in [Fixture::mysql(), Fixture::mariadb()] {
+        for line in fixture.file_text("collations.tsv").lines() {
+            let (id, name) = line.split_once('\t').unwrap();
+            assert_eq!(Charset::from_collation(id.parse().unwrap()).name(), name, "{} {id}", fixture.name);
+            assert_eq!(Charset::from_name(name).name(), name);
+        }
+    }
+}
+
+#[test]
+fn executed_transactions_add_up_to_what_the_server_says() {
+    let fixture = Fixture::mysql();
+    let mut executed = GtidSet::new();
+    fixture.each_event(|event| match &event.body {
+        EventBody::PreviousGtids(before) => executed.union(before),
+        EventBody::Gtid(gtid) => executed.add(&gtid.gtid),
+        _ => {}
+    });
+    assert_eq!(executed.to_string(), fixture.file_text("gtids.txt").trim_end());
+    let fixture = Fixture::mariadb();
+    let mut position = MariaGtidPos::new();
+    fixture.each_event(|event| match &event.body {
+        EventBody::GtidList(before) => position.union(before),
+        EventBody::MariaGtid(gtid) => position.add(gtid.gtid),
+        _ => {}
+    });
+    assert_eq!(position.to_string(), fixture.file_text("gtids.txt").trim_end());
 }

@@ -70,7 +70,7 @@ fn two_integers(given: &[DataType]) -> Option<Vec<DataType>> {
 pub(crate) fn modulo_parameters(given: &[DataType]) -> Option<Vec<DataType>> {
     let [left, right] = given else { return None };
     let types = [SqlType::of_arrow(left), SqlType::of_arrow(right)];
-    let common = common_type(&types).filter(|common| is_numeric(common))?;
+    let common = common_type(&types).filter(is_numeric)?;
     Some(match common {
         SqlType::Decimal(..) => {
             let exact = |sql_type: &SqlType| as_decimal(sql_type).map(|(p, s)| DataType::Decimal128(p, s as i8));

@@ -59,6 +59,8 @@ pub(crate) struct Job {
     /// Set when the engine shuts down: the job can be resumed.
     pub(crate) is_suspended: AtomicBool,
     pub(crate) attempt: AtomicU64,
+    /// The newest checkpoint that was triggered in any attempt.
+    last_checkpoint: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -118,8 +120,18 @@ impl Job {
             cancel: CancellationToken::new(),
             is_suspended: AtomicBool::new(false),
             attempt: AtomicU64::new(0),
+            last_checkpoint: AtomicU64::new(0),
             state: Mutex::new(State { timestamps, ..State::default() }),
         }
+    }
+
+    /// A checkpoint's number is in use: no attempt takes it again.
+    pub(crate) fn used_checkpoint(&self, id: CheckpointId) {
+        self.last_checkpoint.fetch_max(id, Ordering::Relaxed);
+    }
+
+    pub(crate) fn next_checkpoint(&self) -> CheckpointId {
+        self.last_checkpoint.load(Ordering::Relaxed) + 1
     }
 
     pub(crate) fn now(&self) -> i64 {

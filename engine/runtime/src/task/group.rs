@@ -53,6 +53,11 @@ impl TaskGroup {
         running.push((name, handle.abort_handle()));
     }
 
+    /// Set when all tasks are to end.
+    pub(crate) fn cancel_token(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
     /// Lets a connector spawn tasks on behalf of `owner`.
     pub(crate) fn spawner(&self, owner: String) -> Spawner {
         let group = self.clone();

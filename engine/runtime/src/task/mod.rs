@@ -69,6 +69,8 @@ pub(crate) struct TaskLink {
     pub(crate) events: mpsc::UnboundedSender<TaskEvent>,
     /// Set when all tasks are connected.
     pub(crate) start: CancellationToken,
+    /// Set when all tasks are to end.
+    pub(crate) cancel: CancellationToken,
 }
 
 impl TaskLink {
@@ -78,6 +80,15 @@ impl TaskLink {
         self.tell(TaskEvent::Opened);
         self.start.cancelled().await;
         self.status.set(TaskStatus::Running);
+    }
+
+    /// For loops that may go on without ever waiting: lets go of the thread now and then, and for
+    /// good when the task is to end.
+    pub(crate) async fn breathe(&self) {
+        tokio::task::coop::consume_budget().await;
+        if self.cancel.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Hands in the task's state at a barrier.

@@ -49,8 +49,7 @@ impl SinkTask {
     /// Writes until the job is done.
     pub(crate) async fn run(mut self) -> Result<()> {
         loop {
-            // A writer that never waits, and channels that are never empty, must not hog the thread.
-            tokio::task::coop::consume_budget().await;
+            self.link.breathe().await;
             let wake = match self.commands.try_recv() {
                 Ok(command) => Wake::Command(Some(command)),
                 Err(_) => match self.gate.try_next()? {

@@ -30,6 +30,7 @@ impl SourceTask {
     pub(crate) async fn run(mut self) -> Result<()> {
         let mut sent = Vec::new();
         loop {
+            self.link.breathe().await;
             let is_reading = !self.is_ended && !self.is_stopped;
             let clock = &self.link.metrics.clock;
             if !is_reading {

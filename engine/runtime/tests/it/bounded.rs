@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluice_plan::Distribution;
 use sluice_runtime::{JobConfig, JobStatus, TaskStatus};
 
-use crate::support::{PlanBuilder, TestBed, World, eventually, final_table, updates};
+use crate::support::{PlanBuilder, TestBed, World, assert_rows, eventually, final_table, updates};
 
 const HASH: fn() -> Distribution = || Distribution::Hash(vec![0]);
 
@@ -25,9 +25,7 @@ async fn every_row_arrives_at_every_parallelism() {
             job.wait().await.unwrap();
             assert_eq!(job.status(), JobStatus::Finished);
             assert_eq!(bed.world.table("table"), final_table(&script));
-            let mut expected = script.clone();
-            expected.sort_unstable();
-            assert_eq!(bed.world.log("log"), expected);
+            assert_rows(&bed.world.log("log"), &script, "log");
             for vertex in job.vertices() {
                 assert_eq!(vertex.status, TaskStatus::Finished);
                 assert_eq!(vertex.counts.records_in, script.len() as u64, "{}", vertex.name);

@@ -18,13 +18,16 @@ async fn a_panic_fails_its_job_and_no_other() {
     let healthy = bed.submit(PlanBuilder::copy(&[("delay", "1ms")], &[]), bed.config());
     let config = JobConfig { state_key: "other".into(), restart: once(), ..bed.config() };
     for fault in ["panic-write", "panic-spawned"] {
-        let sick = bed.submit(PlanBuilder::copy(&[], &[("fault", fault)]), config.clone());
+        let mut plan = PlanBuilder::default();
+        let source = plan.source("in", &[], 1);
+        plan.sink(source, "sick", &[("fault", fault)], sluice_plan::Distribution::Forward, 1);
+        let sick = bed.submit(plan.build(), config.clone());
         let error = sick.wait().await.unwrap_err();
         assert_eq!(sick.status(), JobStatus::Failed);
         assert!(error.what().starts_with("a task panicked: the w"), "{error}");
         let exceptions = sick.exceptions();
         assert_eq!(exceptions.len(), 2, "one restart, then failed");
-        assert!(exceptions[0].task.as_deref().unwrap().starts_with("Sink: out (1/1)"));
+        assert!(exceptions[0].task.as_deref().unwrap().starts_with("Sink: sick (1/1)"));
         assert_eq!((sick.attempt(), sick.restarts()), (2, 1));
     }
     healthy.wait().await.unwrap();

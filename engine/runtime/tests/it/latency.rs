@@ -29,3 +29,24 @@ async fn a_lone_row_passes_at_once() {
     job.cancel();
     job.wait().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_of_an_idle_job_takes_a_moment() {
+    let bed = TestBed::new(World::default());
+    let plan = PlanBuilder::copy(&[("bounded", "false")], &[]);
+    let config = JobConfig { checkpoint_interval: Some(Duration::from_secs(3600)), ..bed.config() };
+    let job = bed.submit(plan, config);
+    let mut durations = Vec::new();
+    for expected in 1..=50 {
+        let start = std::time::Instant::now();
+        assert_eq!(job.checkpoint().await.unwrap(), expected);
+        durations.push(start.elapsed());
+    }
+    durations.sort_unstable();
+    println!("checkpoint, durable: median {:?}, slowest {:?}", durations[25], durations[49]);
+    assert!(durations[25] < Duration::from_secs(1), "median {:?}", durations[25]);
+    let retained = std::fs::read_dir(bed.path("checkpoints/job")).unwrap().count();
+    assert!(retained <= 6, "three checkpoints, the one before its removal, the epochs: {retained}");
+    job.cancel();
+    job.wait().await.unwrap();
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluice_plan::Distribution;
 use sluice_runtime::{JobConfig, JobStatus, RestartStrategy, Restore};
 
-use crate::support::{PlanBuilder, Row, TestBed, World, eventually, final_table, updates};
+use crate::support::{PlanBuilder, TestBed, World, assert_rows, eventually, final_table, updates};
 
 fn hash() -> Distribution {
     Distribution::Hash(vec![0])
@@ -21,11 +21,6 @@ fn plan(parallelism: usize, bounded: &str) -> sluice_plan::StreamPlan {
     plan.build()
 }
 
-fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
-    rows.sort_unstable();
-    rows
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_and_panics_at_random_points_change_nothing() {
     let script = updates(1500, 100, (0, 1));
@@ -37,7 +32,7 @@ async fn errors_and_panics_at_random_points_change_nothing() {
         job.wait().await.unwrap();
         assert_eq!(job.restarts() + 1, job.attempt());
         assert_eq!(bed.world.table("table"), final_table(&script), "seed {seed}");
-        assert_eq!(bed.world.log("log"), sorted(script.clone()), "seed {seed}");
+        assert_rows(&bed.world.log("log"), &script, &format!("seed {seed}"));
         assert!(job.restarts() > 0 && bed.world.faults.left() < 15);
     }
 }
@@ -61,7 +56,7 @@ async fn kills_at_random_points_change_nothing() {
     let job = bed.submit(plan(3, "true"), config);
     job.wait().await.unwrap();
     assert_eq!(bed.world.table("table"), final_table(&script));
-    assert_eq!(bed.world.log("log"), sorted(script));
+    assert_rows(&bed.world.log("log"), &script, "log");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,5 +124,5 @@ async fn the_engine_stops_its_jobs_so_that_they_can_go_on() {
     let job = bed.submit(plan(2, "true"), JobConfig { restore: Restore::Latest, ..config });
     job.wait().await.unwrap();
     assert_eq!(bed.world.read("in"), script.len() as u64, "no row was read twice");
-    assert_eq!(bed.world.log("log"), sorted(script));
+    assert_rows(&bed.world.log("log"), &script, "log");
 }

@@ -35,7 +35,7 @@ impl Faults {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
-        if z % self.one_in.load(Ordering::SeqCst) != 0 || self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+        if !z.is_multiple_of(self.one_in.load(Ordering::SeqCst)) || self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
             return Ok(());
         }
         assert!(z & (1 << 40) == 0, "injected panic in {place}");

@@ -133,6 +133,8 @@ impl SinkWriter for MemoryWriter {
         if !self.is_transactional() || self.rows.is_empty() {
             return Ok(CommitToken::new());
         }
+        let number = (self.name.clone(), self.subtask, checkpoint);
+        assert!(self.world.lock().prepared.insert(number), "checkpoint {checkpoint} came twice");
         let mut token = [(self.subtask as u64).to_le_bytes(), checkpoint.to_le_bytes()].concat();
         for (kind, id, v) in self.rows.drain(..) {
             token.push(kind as u8);

@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) logs: HashMap<String, Vec<Row>>,
     /// Transactional sinks: commits that were done.
     pub(crate) committed: HashSet<(String, Vec<u8>)>,
+    /// Transactional sinks: numbers under which a subtask has prepared. They never come twice.
+    pub(crate) prepared: HashSet<(String, usize, u64)>,
     /// Rows handed to a sink, committed or not.
     pub(crate) written: HashMap<String, u64>,
     /// Rows read from a source, again and again after restarts.
@@ -128,7 +130,7 @@ pub(crate) fn updates(rows: usize, keys: i64, (remainder, modulus): (i64, i64)) 
                 table.insert(id, v);
                 script.push((RowKind::Insert, id, v));
             }
-            Some(old) if seed % 5 == 0 => {
+            Some(old) if seed.is_multiple_of(5) => {
                 table.remove(&id);
                 script.push((RowKind::Delete, id, old));
             }
@@ -140,6 +142,23 @@ pub(crate) fn updates(rows: usize, keys: i64, (remainder, modulus): (i64, i64)) 
         }
     }
     script
+}
+
+/// Compares rows in any order; says what is missing and what is too many instead of printing all.
+pub(crate) fn assert_rows(actual: &[Row], expected: &[Row], context: &str) {
+    let mut counts: BTreeMap<Row, i64> = BTreeMap::new();
+    expected.iter().for_each(|row| *counts.entry(*row).or_default() += 1);
+    actual.iter().for_each(|row| *counts.entry(*row).or_default() -= 1);
+    let missing: Vec<_> = counts.iter().filter(|(_, count)| **count > 0).map(|(row, _)| row).collect();
+    let surplus: Vec<_> = counts.iter().filter(|(_, count)| **count < 0).map(|(row, _)| row).collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "{context}: {} rows are missing, such as {:?}; {} are too many, such as {:?}",
+        missing.len(),
+        &missing[..missing.len().min(5)],
+        surplus.len(),
+        &surplus[..surplus.len().min(5)]
+    );
 }
 
 /// The table that a changelog describes.
