@@ -41,8 +41,22 @@ const SHAPES: [&str; 16] = [
     "SELECT s FROM t UNION ALL SELECT s FROM t WHERE a = $1 -- no key",
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn streams_equal_batches() {
+/// Planning recurses deeper than the 2 MiB of a test's thread; the programs have 32 as well.
+const STACK_SIZE: usize = 32 << 20;
+
+#[test]
+fn streams_equal_batches() {
+    let test = std::thread::Builder::new().stack_size(STACK_SIZE).spawn(|| {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.enable_all().thread_stack_size(STACK_SIZE).build().expect("a runtime");
+        runtime.block_on(check_cases());
+    });
+    if let Err(panic) = test.expect("a thread").join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+async fn check_cases() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seed = number("SLUICE_ORACLE_SEED").unwrap_or_else(rand::random);
     let cases = number("SLUICE_ORACLE_CASES").unwrap_or(400);

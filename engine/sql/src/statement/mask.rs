@@ -11,11 +11,11 @@ pub(crate) fn mask_secrets(text: &str) -> String {
     // The key whose value would come next: a string behind which nothing but `=` has been seen.
     let mut key: Option<String> = None;
     while let Some(start) = rest.find('\'') {
-        let between = &rest[..start];
-        masked.push_str(between);
         let Some(length) = string_length(&rest[start..]) else {
             break;
         };
+        let between = &rest[..start];
+        masked.push_str(between);
         let literal = &rest[start + 1..start + length - 1];
         let is_value = between.trim() == "=";
         match key.take() {
