@@ -102,7 +102,8 @@ impl Drop for ClientProcess {
 /// The program cannot be started, or does not end.
 pub fn run_client(file: &Path, home: &Path, timeout: Duration) -> Result<Output> {
     let mut command = client(home, free_port()?)?;
-    let child = command.arg("-f").arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let child =
+        command.arg("-f").arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let id = child.id();
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));

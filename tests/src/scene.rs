@@ -109,7 +109,10 @@ impl Scene {
                 format!("{HOST}:{}/{WAREHOUSE}", default.postgres_port()),
                 format!("{HOST}:{}/{WAREHOUSE}", self.endpoints.postgres_port()),
             ),
-            ("'execution.checkpointing.interval' = '10s'".to_owned(), "'execution.checkpointing.interval' = '1s'".to_owned()),
+            (
+                "'execution.checkpointing.interval' = '10s'".to_owned(),
+                "'execution.checkpointing.interval' = '1s'".to_owned(),
+            ),
         ];
         let mut job = text;
         for (from, to) in replacements {
@@ -190,4 +193,3 @@ pub async fn replication_clients(
     let all = rows.iter().filter_map(|row| row.get::<u32, _>(0));
     Ok(all.filter(|id| ids.contains(id)).collect())
 }
-

@@ -147,7 +147,10 @@ async fn latency(endpoints: Endpoints, mysql: &mut mysql_async::Conn) -> Result<
     let in_kafka = reader.join().map_err(|_| "the reader failed")??;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let arrivals = warehouse
-        .query("SELECT marker, (EXTRACT(EPOCH FROM min(at)) * 1000000)::bigint FROM sluice_bench.arrivals GROUP BY 1", &[])
+        .query(
+            "SELECT marker, (EXTRACT(EPOCH FROM min(at)) * 1000000)::bigint FROM sluice_bench.arrivals GROUP BY 1",
+            &[],
+        )
         .await?;
     let in_warehouse = arrivals.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_>>()?;
     client.stop()?;
@@ -213,7 +216,8 @@ fn report(place: &str, sent: &HashMap<i32, i64>, arrived: &HashMap<i32, i64>) {
     let mut delays: Vec<i64> =
         sent.iter().filter_map(|(marker, at)| Some((arrived.get(marker)? - at).max(0))).collect();
     delays.sort_unstable();
-    let at = |share: f64| delays.get((delays.len() as f64 * share) as usize).map_or(f64::NAN, |delay| *delay as f64 / 1e3);
+    let at =
+        |share: f64| delays.get((delays.len() as f64 * share) as usize).map_or(f64::NAN, |delay| *delay as f64 / 1e3);
     println!(
         "latency to {place:<10} at {CHANGE_RATE} changes/s: p50 {:>6.1} ms   p99 {:>6.1} ms   seen {} of {}   goal p99 50 ms",
         at(0.5),

@@ -101,7 +101,7 @@ pub(crate) struct Feed {
     output_schema: SchemaRef,
     metadata: Vec<Metadata>,
     declared: usize,
-    append_only: bool,
+    pub(crate) append_only: bool,
 }
 
 impl Feed {

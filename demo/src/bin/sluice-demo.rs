@@ -138,8 +138,7 @@ async fn sync_and_compare(endpoints: Endpoints, home: &Path) -> Result<()> {
         let mut mysql = endpoints.mysql(Flavor::MariaDb).await?;
         mysql.query_drop("USE business_db").await?;
         let running = load.clone();
-        let task =
-            tokio::spawn(async move { running.run(&mut mysql, table, ROWS, LOAD_RATE, index as u64).await });
+        let task = tokio::spawn(async move { running.run(&mut mysql, table, ROWS, LOAD_RATE, index as u64).await });
         loads.push((load, task));
     }
     println!("\nChanging both tables for {} s while the jobs run:", LOAD_TIME.as_secs());
@@ -199,7 +198,8 @@ async fn watch(started: Instant) -> Result<()> {
             let detail: serde_json::Value =
                 reqwest::get(format!("http://127.0.0.1:8081/jobs/{id}")).await?.error_for_status()?.json().await?;
             let vertices = detail["vertices"].as_array().cloned().unwrap_or_default();
-            let sinks = vertices.iter().filter(|vertex| vertex["name"].as_str().is_some_and(|name| name.starts_with("Sink")));
+            let sinks =
+                vertices.iter().filter(|vertex| vertex["name"].as_str().is_some_and(|name| name.starts_with("Sink")));
             let rows: u64 = sinks.filter_map(|vertex| vertex["metrics"]["read-records"].as_u64()).sum();
             states.push(format!(
                 "{} {} ({rows} rows into its sinks)",
@@ -248,8 +248,12 @@ fn finished(actual: &Contents, expected: &Contents, deadline: Instant, name: &st
         return Ok(false);
     }
     let differences = actual.differences(expected, 5).join("\n  ");
-    Err(format!("{name} does not equal MySQL: {} rows instead of {}\n  {differences}", actual.count(), expected.count())
-        .into())
+    Err(format!(
+        "{name} does not equal MySQL: {} rows instead of {}\n  {differences}",
+        actual.count(),
+        expected.count()
+    )
+    .into())
 }
 
 fn print_contents(place: &str, name: &str, contents: &Contents) {

@@ -201,9 +201,7 @@ impl<'a> OptionReader<'a> {
     pub fn below(&self, prefix: &str) -> BTreeMap<String, String> {
         self.options
             .iter()
-            .filter_map(|option| {
-                option.key.strip_prefix(prefix).map(|rest| (rest.to_owned(), option.value.clone()))
-            })
+            .filter_map(|option| option.key.strip_prefix(prefix).map(|rest| (rest.to_owned(), option.value.clone())))
             .collect()
     }
 
@@ -226,7 +224,8 @@ impl<'a> OptionReader<'a> {
     pub fn finish(mut self) -> Result<(), Error> {
         for option in self.options.iter() {
             let key = option.key.as_str();
-            let passed = self.prefixes.iter().any(|prefix| key.len() > prefix.len() && key.starts_with(prefix.as_str()));
+            let passed =
+                self.prefixes.iter().any(|prefix| key.len() > prefix.len() && key.starts_with(prefix.as_str()));
             if passed || self.known.contains(&key) {
                 continue;
             }
@@ -237,9 +236,8 @@ impl<'a> OptionReader<'a> {
                 Some(like) => format!("did you mean '{like}'?"),
                 None => format!("known options: {}", known.join(", ")),
             };
-            let error = Error::fix(format!("unknown option '{key}' of {}", self.owner))
-                .at_opt(option.position)
-                .with_hint(hint);
+            let error =
+                Error::fix(format!("unknown option '{key}' of {}", self.owner)).at_opt(option.position).with_hint(hint);
             self.errors.push(error);
         }
         self.errors.sort_by_key(Error::position);
@@ -408,8 +406,7 @@ mod tests {
 
     #[test]
     fn reads_typed_values_and_defaults() {
-        let options =
-            read(&[("hostname", "h"), ("password", "p"), ("wait", "2s"), ("properties.a.b", "c")]).unwrap();
+        let options = read(&[("hostname", "h"), ("password", "p"), ("wait", "2s"), ("properties.a.b", "c")]).unwrap();
         assert_eq!((options.hostname.as_str(), options.port), ("h", 3306));
         assert_eq!(options.wait, Some(Duration::from_secs(2)));
         assert_eq!(options.extra.with_prefix("properties.").collect::<Vec<_>>(), [("a.b", "c")]);

@@ -34,11 +34,7 @@ impl ChangelogBatch {
     pub fn try_new(rows: RecordBatch, kinds: Option<RowKinds>) -> Result<Self> {
         if let Some(kinds) = &kinds {
             if kinds.len() != rows.num_rows() {
-                return Err(Error::bug(format!(
-                    "a batch of {} rows has {} row kinds",
-                    rows.num_rows(),
-                    kinds.len()
-                )));
+                return Err(Error::bug(format!("a batch of {} rows has {} row kinds", rows.num_rows(), kinds.len())));
             }
             if let Some(byte) = kinds.iter().find(|byte| RowKind::from_byte(**byte).is_none()) {
                 return Err(Error::bug(format!("{byte} is not a row kind")));
@@ -197,8 +193,7 @@ impl ChangelogBatch {
         if !kinds.contains(&(RowKind::UpdateBefore as u8)) {
             return Ok(self);
         }
-        let keep: BooleanArray =
-            kinds.iter().map(|kind| Some(*kind != RowKind::UpdateBefore as u8)).collect();
+        let keep: BooleanArray = kinds.iter().map(|kind| Some(*kind != RowKind::UpdateBefore as u8)).collect();
         self.filter(&keep)
     }
 
@@ -210,8 +205,7 @@ impl ChangelogBatch {
         if Arc::ptr_eq(&schema, &self.rows.schema()) {
             return Ok(self);
         }
-        let options =
-            arrow_array::RecordBatchOptions::new().with_row_count(Some(self.rows.num_rows()));
+        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(self.rows.num_rows()));
         let rows = RecordBatch::try_new_with_options(schema, self.rows.columns().to_vec(), &options)
             .map_err(Error::from_arrow)?;
         Ok(Self { rows, kinds: self.kinds })

@@ -95,9 +95,7 @@ impl MetricRegistry {
             .iter()
             .map(|entry| {
                 let (kind, value) = match &entry.metric {
-                    Metric::Counter(counter) => {
-                        (MetricKind::Counter, i64::try_from(counter.get()).unwrap_or(i64::MAX))
-                    }
+                    Metric::Counter(counter) => (MetricKind::Counter, i64::try_from(counter.get()).unwrap_or(i64::MAX)),
                     Metric::Gauge(gauge) => (MetricKind::Gauge, gauge.get()),
                 };
                 MetricSample { name: entry.name.clone(), labels: entry.labels.clone(), kind, value }

@@ -131,4 +131,3 @@ fn split_values(line: &str) -> Vec<Option<String>> {
     }
     values
 }
-

@@ -33,8 +33,7 @@ impl Column {
 
     /// The Arrow field. The SQL type travels in its metadata, see [`SqlType::of_field`].
     pub fn to_field(&self) -> Field {
-        Field::new(&self.name, self.data_type.to_arrow(), self.nullable)
-            .with_metadata(self.data_type.field_metadata())
+        Field::new(&self.name, self.data_type.to_arrow(), self.nullable).with_metadata(self.data_type.field_metadata())
     }
 
     /// The column of an Arrow field.

@@ -26,7 +26,14 @@ impl Secret {
     /// (`GlobalConfiguration.isSensitive`); JDBC URLs can carry one as well, see [`mask_url`](Self::mask_url).
     pub fn is_secret_key(key: &str) -> bool {
         const SENSITIVE: [&str; 9] = [
-            "password", "secret", "token", "apikey", "api-key", "access-key", "private-key", "passphrase",
+            "password",
+            "secret",
+            "token",
+            "apikey",
+            "api-key",
+            "access-key",
+            "private-key",
+            "passphrase",
             "sasl.jaas.config",
         ];
         let key = key.to_ascii_lowercase();

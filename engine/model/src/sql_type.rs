@@ -122,8 +122,13 @@ impl SqlType {
     pub fn field_metadata(&self) -> HashMap<String, String> {
         let loses_detail = matches!(
             self,
-            Self::Char(_) | Self::VarChar(_) | Self::Binary(_) | Self::VarBinary(_) | Self::Time(_)
-                | Self::Timestamp(_) | Self::TimestampLtz(_)
+            Self::Char(_)
+                | Self::VarChar(_)
+                | Self::Binary(_)
+                | Self::VarBinary(_)
+                | Self::Time(_)
+                | Self::Timestamp(_)
+                | Self::TimestampLtz(_)
         ) && *self != Self::STRING
             && *self != Self::BYTES;
         if loses_detail { HashMap::from([(TYPE_KEY.to_owned(), self.to_string())]) } else { HashMap::new() }

@@ -24,9 +24,8 @@ impl NotNull {
     fn refuse(&self, batch: &ChangelogBatch, column: usize) -> Error {
         let schema = batch.schema();
         let name = schema.field(column).name();
-        Error::fix(format!("column '{name}' of '{}' does not allow NULL, but a NULL arrived", self.0.table)).with_hint(
-            "replace it with COALESCE, filter it out, or SET 'table.exec.sink.not-null-enforcer' = 'DROP'",
-        )
+        Error::fix(format!("column '{name}' of '{}' does not allow NULL, but a NULL arrived", self.0.table))
+            .with_hint("replace it with COALESCE, filter it out, or SET 'table.exec.sink.not-null-enforcer' = 'DROP'")
     }
 }
 
@@ -59,10 +58,14 @@ mod tests {
     fn run(drop: bool) -> Result<String> {
         let node = sluice_plan::NotNull { table: "t".into(), columns: vec![0], drop };
         let mut rows = Vec::new();
-        NotNull::new(node).on_batch(0, from_pretty("id INT, a INT", "+I 1 NULL / -D NULL 2 / -D 3 3"), &mut |batch| {
-            rows.push(to_pretty(&batch));
-            Ok(())
-        })?;
+        NotNull::new(node).on_batch(
+            0,
+            from_pretty("id INT, a INT", "+I 1 NULL / -D NULL 2 / -D 3 3"),
+            &mut |batch| {
+                rows.push(to_pretty(&batch));
+                Ok(())
+            },
+        )?;
         Ok(rows.join(" / "))
     }
 

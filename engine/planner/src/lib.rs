@@ -128,10 +128,8 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// Whatever the user has to change in the statements.
     pub fn inserts(&self, inserts: &[Insert]) -> Result<PlannedJob> {
-        let targets = inserts
-            .iter()
-            .map(|insert| lower::Target::table(self.catalog, insert))
-            .collect::<Result<Vec<_>>>()?;
+        let targets =
+            inserts.iter().map(|insert| lower::Target::table(self.catalog, insert)).collect::<Result<Vec<_>>>()?;
         self.plan(inserts.iter().map(|insert| &insert.query).zip(targets).collect())
     }
 

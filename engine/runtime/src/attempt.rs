@@ -47,6 +47,8 @@ pub(crate) struct Attempt<'a> {
 struct Begun {
     epoch: u64,
     next_checkpoint: CheckpointId,
+    /// Checkpoints are taken, and there is none to go on from.
+    is_new: bool,
     states: States,
     writer: Option<CheckpointWriter>,
 }
@@ -66,6 +68,7 @@ impl Attempt<'_> {
         let (sender, mut events) = mpsc::unbounded_channel();
         let group = TaskGroup::new(sender.clone());
         let start = CancellationToken::new();
+        let is_new = begun.is_new;
         let mut coordinator = match self.launch(begun, &group, sender, start.clone()) {
             Ok(coordinator) => coordinator,
             Err(error) => {
@@ -74,7 +77,7 @@ impl Attempt<'_> {
                 return outcome;
             }
         };
-        let outcome = self.coordinate(&mut coordinator, &start, &mut events).await;
+        let outcome = self.coordinate(&mut coordinator, is_new, &start, &mut events).await;
         self.end(&group, &outcome).await;
         coordinator.settle(PATIENCE).await;
         coordinator.abandon(&over(self.job, &outcome));
@@ -93,6 +96,7 @@ impl Attempt<'_> {
                 .with_hint("the job goes on from an older one; check the disk");
             self.job.add_exception(&error, None);
         }
+        let is_new = attempt.restored.is_none();
         let mut states = States::new();
         if let Some(checkpoint) = attempt.restored {
             tracing::info!(job = %self.job.name, checkpoint = checkpoint.id, path = %checkpoint.path, "restoring");
@@ -103,7 +107,7 @@ impl Attempt<'_> {
             }
         }
         let (epoch, next_checkpoint) = (attempt.epoch, attempt.next_checkpoint);
-        Ok(Begun { epoch, next_checkpoint, states, writer: Some(attempt.writer) })
+        Ok(Begun { epoch, next_checkpoint, is_new, states, writer: Some(attempt.writer) })
     }
 
     /// State that no node of the plan takes would be lost in silence.
@@ -135,7 +139,8 @@ impl Attempt<'_> {
         events: mpsc::UnboundedSender<TaskEvent>,
         start: CancellationToken,
     ) -> Result<Coordinator> {
-        let launch = Launch { job: self.job, group, events, start, states: &begun.states, collect: self.collect };
+        let (states, is_new) = (&begun.states, begun.is_new);
+        let launch = Launch { job: self.job, group, events, start, states, is_new, collect: self.collect };
         let commanded = launch.launch()?;
         let tasks = self.job.program.graph.subtasks();
         let numbers = (begun.epoch, begun.next_checkpoint.max(self.job.next_checkpoint()));
@@ -145,6 +150,7 @@ impl Attempt<'_> {
     async fn coordinate(
         &mut self,
         coordinator: &mut Coordinator,
+        is_new: bool,
         start: &CancellationToken,
         events: &mut mpsc::UnboundedReceiver<TaskEvent>,
     ) -> Outcome {
@@ -161,7 +167,7 @@ impl Attempt<'_> {
                         if opened == tasks {
                             self.job.set_status(JobStatus::Running);
                             start.cancel();
-                            coordinator.start();
+                            coordinator.start(is_new);
                         }
                         Ok(())
                     }

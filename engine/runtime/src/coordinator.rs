@@ -7,7 +7,10 @@
 //!
 //! One checkpoint is on its way at a time; what is asked for meanwhile waits in a queue. Writing
 //! happens beside the data, in a task of its own. Nothing upstream is acknowledged, and nothing is
-//! committed, before the checkpoint is durable.
+//! committed, before the checkpoint is durable. A new job's first checkpoint is taken before the
+//! sources may read: whatever rows a crash leaves in the sinks lie behind it.
+
+mod purpose;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,29 +22,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::purpose::Purpose;
 use crate::job::{Job, Request};
 use crate::task::Command;
 
 /// Pause before a last checkpoint that failed is tried again.
 const RETRY_LAST: Duration = Duration::from_secs(1);
-
-/// Why a checkpoint is taken, and who waits for it.
-#[derive(Debug)]
-enum Purpose {
-    Periodic,
-    Asked(oneshot::Sender<Result<CheckpointId>>),
-    Savepoint {
-        dir: String,
-        reply: oneshot::Sender<Result<String>>,
-    },
-    Stop {
-        drain: bool,
-        savepoint_dir: Option<String>,
-        reply: oneshot::Sender<Result<Option<String>>>,
-    },
-    /// All sources have ended.
-    Last,
-}
 
 /// The checkpoint on its way.
 #[derive(Debug)]
@@ -146,10 +132,14 @@ impl Coordinator {
         }
     }
 
-    /// The job runs: from now on checkpoints are taken.
-    pub(crate) fn start(&mut self) {
+    /// The job runs: from now on checkpoints are taken, and if it is new, the first at once.
+    pub(crate) fn start(&mut self, is_new: bool) {
         if self.writer.is_some() {
             self.next_periodic = self.job.config.checkpoint_interval.map(|interval| Instant::now() + interval);
+        }
+        if is_new {
+            self.queue.push_front(Purpose::First);
+            self.proceed();
         }
     }
 
@@ -286,7 +276,7 @@ impl Coordinator {
         }
         let path = published.map(|published| published.path);
         match purpose {
-            Purpose::Periodic => {}
+            Purpose::First | Purpose::Periodic => {}
             Purpose::Asked(reply) => drop(reply.send(Ok(id))),
             Purpose::Savepoint { reply, .. } => drop(reply.send(Ok(path.unwrap_or_default()))),
             Purpose::Stop { reply, .. } => self.finish(true, Some(StopAnswer { reply, path })),
@@ -338,7 +328,7 @@ impl Coordinator {
         tracing::warn!(job = %self.job.name, checkpoint = id, "checkpoint failed: {error}");
         self.next_periodic = self.next_periodic.map(|due| due.max(Instant::now() + self.job.config.min_pause));
         let error = error.while_doing(format!("checkpoint {id} failed"));
-        let is_counted = matches!(purpose, Purpose::Periodic | Purpose::Last);
+        let is_counted = purpose.is_own();
         let must_fail = self.after_failure(purpose, &error) && is_sent;
         self.failures_in_a_row += u32::from(is_counted);
         let is_too_much = is_counted && self.failures_in_a_row > self.job.config.tolerable_failed_checkpoints;
@@ -359,8 +349,8 @@ impl Coordinator {
                 // Event time cannot be turned back.
                 drain
             }
-            Purpose::Last => {
-                self.queue.push_back(Purpose::Last);
+            needed @ (Purpose::First | Purpose::Last) => {
+                self.queue.push_front(needed);
                 self.not_before = Instant::now() + RETRY_LAST;
                 false
             }
@@ -446,33 +436,6 @@ impl Coordinator {
         }
         if let Some(StopAnswer { reply, .. }) = self.finishing.and_then(|finishing| finishing.answer) {
             drop(reply.send(Err(error.clone())));
-        }
-    }
-}
-
-impl Purpose {
-    fn kind(&self) -> BarrierKind {
-        match self {
-            Self::Periodic | Self::Asked(_) => BarrierKind::Checkpoint,
-            Self::Savepoint { .. } => BarrierKind::Savepoint,
-            Self::Stop { .. } | Self::Last => BarrierKind::Stop,
-        }
-    }
-
-    fn savepoint_dir(&self) -> Option<String> {
-        match self {
-            Self::Savepoint { dir, .. } => Some(dir.clone()),
-            Self::Stop { savepoint_dir, .. } => savepoint_dir.clone(),
-            Self::Periodic | Self::Asked(_) | Self::Last => None,
-        }
-    }
-
-    fn refuse(self, error: Error) {
-        match self {
-            Self::Periodic | Self::Last => {}
-            Self::Asked(reply) => drop(reply.send(Err(error))),
-            Self::Savepoint { reply, .. } => drop(reply.send(Err(error))),
-            Self::Stop { reply, .. } => drop(reply.send(Err(error))),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::task::collect::{self, CollectWriter};
 use crate::task::group::TaskGroup;
 use crate::task::operators::OperatorTask;
 use crate::task::sink::{Reminder, SinkTask};
-use crate::task::source::SourceTask;
+use crate::task::source::{Phase, SourceTask};
 use crate::task::values::ValuesReader;
 use crate::task::{TaskEvent, TaskLink};
 use crate::tokens::{self, PendingCommits};
@@ -38,6 +38,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) events: mpsc::UnboundedSender<TaskEvent>,
     pub(crate) start: CancellationToken,
     pub(crate) states: &'a States,
+    /// Sources wait for the first checkpoint.
+    pub(crate) is_new: bool,
     pub(crate) collect: Option<&'a mpsc::Sender<ChangelogBatch>>,
 }
 
@@ -128,13 +130,13 @@ impl Launch<'_> {
             Head::Source(_) | Head::Values(_) => {
                 commanded.sources.push(command);
                 let (head, context) = (head.clone(), self.source_context(&task));
+                let phase = if self.is_new { Phase::New } else { Phase::Reading };
                 self.spawn(name, link, async move {
                     let reader = open_reader(head, context).await?;
                     let Task { chain, outputs, link, .. } = task;
                     link.opened().await;
                     let positions = VecDeque::new();
-                    let (is_ended, is_stopped) = (false, false);
-                    SourceTask { reader, chain, outputs, commands, link, positions, is_ended, is_stopped }.run().await
+                    SourceTask { reader, chain, outputs, commands, link, positions, phase }.run().await
                 });
             }
             Head::Operators => self.spawn(name, link, async move {

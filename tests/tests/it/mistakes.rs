@@ -63,8 +63,7 @@ async fn a_wrong_value_is_told_with_what_is_expected() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_source_table_is_suggested() -> Result<()> {
     for flavor in Flavor::ALL {
-        let text =
-            mistaken("table", flavor, "'table-name' = 'store_sales'", "'table-name' = 'store_sale'").await?;
+        let text = mistaken("table", flavor, "'table-name' = 'store_sales'", "'table-name' = 'store_sale'").await?;
         assert_says(&text, &["store_sale", "did you mean", "store_sales"]);
     }
     Ok(())
@@ -123,7 +122,13 @@ async fn missing_grants_come_with_the_statement_to_run() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_syntax_error_shows_the_line() -> Result<()> {
-    let text = mistaken("syntax", Flavor::MariaDb, "INSERT INTO kafka_store_sales SELECT", "INSERT INTO kafka_store_sales SELCT").await?;
+    let text = mistaken(
+        "syntax",
+        Flavor::MariaDb,
+        "INSERT INTO kafka_store_sales SELECT",
+        "INSERT INTO kafka_store_sales SELCT",
+    )
+    .await?;
     assert_says(&text, &["SELCT", "did you mean SELECT", "line "]);
     Ok(())
 }

@@ -40,13 +40,11 @@ async fn survives_kills(flavor: Flavor) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "known defect: a row deleted between a kill and the restart can stay in the sink while the snapshot is unfinished; see CHANGELOG"]
 async fn kills_on_mariadb() -> Result<()> {
     survives_kills(Flavor::MariaDb).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "known defect: a row deleted between a kill and the restart can stay in the sink while the snapshot is unfinished; see CHANGELOG"]
 async fn kills_on_mysql() -> Result<()> {
     survives_kills(Flavor::MySql).await
 }

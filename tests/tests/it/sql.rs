@@ -25,7 +25,10 @@ async fn run(statements: &[&str]) -> Result<String, String> {
         last = match session.execute_text(statement).await.map_err(|error| error.to_string())? {
             Outcome::Rows(table) => {
                 let line = |row: &Vec<Option<String>>| {
-                    row.iter().map(|cell| cell.clone().unwrap_or_else(|| "-".to_owned())).collect::<Vec<_>>().join(" | ")
+                    row.iter()
+                        .map(|cell| cell.clone().unwrap_or_else(|| "-".to_owned()))
+                        .collect::<Vec<_>>()
+                        .join(" | ")
                 };
                 table.rows.iter().map(line).collect::<Vec<_>>().join("\n")
             }
@@ -102,7 +105,10 @@ async fn a_foreign_key_of_a_sink_is_refused_with_a_way_out() {
     ])
     .await
     .unwrap();
-    assert!(explained.contains("changelogMode=[I,UB,UA,D]") && explained.contains("== Optimized Execution Plan =="), "{explained}");
+    assert!(
+        explained.contains("changelogMode=[I,UB,UA,D]") && explained.contains("== Optimized Execution Plan =="),
+        "{explained}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

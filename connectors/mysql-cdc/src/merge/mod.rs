@@ -21,12 +21,24 @@
 //! flow on while others are read. What has to be remembered across restarts is one place in the log and the finished
 //! ranges: no watermark per chunk, and no log older than the place consumed.
 //!
+//! # After a crash
+//!
+//! What was emitted behind the last checkpoint is not known any more, but the consumer may hold it: perhaps chunks
+//! that count as unfinished again. A row of them that is deleted before its chunk is read anew would never be spoken
+//! of. So a snapshot that is [resumed](TableMerge::resume) passes on what the log takes back in unfinished segments,
+//! as deletions; everything it takes back lies behind the checkpoint, so the log that is read again has it.
+//!
+//! ```text
+//! log, read again   -U 21 a / +U 21 b / -D 22 c       segment of 21 and 22: to do
+//! emitted           -D 21 a / -D 22 c                  and later, with the chunk: +I 21 b
+//! ```
+//!
 //! This module does no I/O and compares no keys: callers say in which segment a row lies.
 
 mod key;
 mod overlay;
 
-use sluice_model::{ChangelogBatch, Error, Result};
+use sluice_model::{ChangelogBatch, Error, Result, RowKind};
 
 use arrow_array::{BooleanArray, RecordBatch};
 
@@ -72,6 +84,8 @@ pub(crate) struct TableMerge {
     segments: Vec<Segment>,
     /// Columns of decoded rows that tell one row from another.
     identity: Vec<usize>,
+    /// The consumer may hold rows of unfinished segments, from before a crash.
+    takes_back: bool,
 }
 
 /// A finished chunk.
@@ -84,9 +98,15 @@ pub(crate) struct Emitted {
 }
 
 impl TableMerge {
-    /// A table of which `finished` has been emitted before. `order` sorts and joins bounds the way the server does:
-    /// the ranges must be disjoint and come in ascending order, as [`finished`](Self::finished) gives them.
-    pub(crate) fn new(finished: &[Range], identity: Vec<usize>) -> Self {
+    /// A table of which nothing has ever been emitted.
+    pub(crate) fn new(identity: Vec<usize>) -> Self {
+        Self { segments: vec![Segment { start: None, state: State::Waiting }], identity, takes_back: false }
+    }
+
+    /// A table of which `finished` was emitted before a checkpoint, and who knows what behind it: a consumer that
+    /// replaces rows has to be told which of them are gone (`takes_back`). The ranges must be disjoint and ascending,
+    /// as [`finished`](Self::finished) gives them.
+    pub(crate) fn resume(finished: &[Range], identity: Vec<usize>, takes_back: bool) -> Self {
         let mut segments: Vec<Segment> = Vec::new();
         let mut open = Some(None);
         for range in finished {
@@ -101,7 +121,7 @@ impl TableMerge {
         if let Some(start) = open {
             segments.push(Segment { start, state: State::Waiting });
         }
-        Self { segments, identity }
+        Self { segments, identity, takes_back }
     }
 
     /// The bounds between segments, ascending. Segment `i` lies between bounds `i - 1` and `i`.
@@ -170,21 +190,18 @@ impl TableMerge {
         if segment_of.len() != batch.num_rows() {
             return Err(Error::bug("a change without a segment"));
         }
-        let mut emitted = None;
         for (index, segment) in self.segments.iter_mut().enumerate() {
-            if matches!(segment.state, State::Waiting | State::ToDo) {
-                continue;
-            }
-            let rows = rows_of(&batch, segment_of, |of| of as usize == index)?;
-            if let (State::InFlight(chunk), Some(rows)) = (&mut segment.state, rows) {
-                chunk.kept.push(rows);
+            if let State::InFlight(chunk) = &mut segment.state {
+                chunk.kept.extend(rows_of(&batch, |row| segment_of[row] as usize == index)?);
             }
         }
         let is_finished = |of: u32| matches!(self.segments.get(of as usize).map(|s| &s.state), Some(State::Finished));
-        if segment_of.iter().any(|of| is_finished(*of)) {
-            emitted = rows_of(&batch, segment_of, is_finished)?;
+        if !self.takes_back {
+            return rows_of(&batch, |row| is_finished(segment_of[row]));
         }
-        Ok(emitted)
+        let is_live: Vec<bool> = segment_of.iter().map(|of| is_finished(*of)).collect();
+        let batch = if is_live.iter().all(|live| *live) { batch } else { retractions_deleting(batch, &is_live)? };
+        rows_of(&batch, |row| is_live[row] || batch.kind(row) == RowKind::Delete)
     }
 
     /// The rows of a chunk have been read; they show nothing behind `high`.
@@ -235,17 +252,27 @@ impl TableMerge {
     }
 }
 
-/// The rows whose segment is wanted; `None` without any.
-fn rows_of(batch: &ChangelogBatch, segment_of: &[u32], wanted: impl Fn(u32) -> bool) -> Result<Option<ChangelogBatch>> {
-    let count = segment_of.iter().filter(|of| wanted(**of)).count();
+/// The wanted rows; `None` without any.
+fn rows_of(batch: &ChangelogBatch, wanted: impl Fn(usize) -> bool) -> Result<Option<ChangelogBatch>> {
+    let count = (0..batch.num_rows()).filter(|row| wanted(*row)).count();
     if count == 0 {
         return Ok(None);
     }
     if count == batch.num_rows() {
         return Ok(Some(batch.clone()));
     }
-    let mask: BooleanArray = segment_of.iter().map(|of| Some(wanted(*of))).collect();
+    let mask: BooleanArray = (0..batch.num_rows()).map(|row| Some(wanted(row))).collect();
     batch.filter(&mask).map(Some)
+}
+
+/// Makes `-U` a deletion where nothing follows it, because the `+U` waits for its chunk.
+fn retractions_deleting(batch: ChangelogBatch, is_live: &[bool]) -> Result<ChangelogBatch> {
+    let kinds = is_live.iter().enumerate().map(|(row, live)| match batch.kind(row) {
+        RowKind::UpdateBefore if !live => RowKind::Delete,
+        kind => kind,
+    });
+    let kinds = kinds.map(|kind| kind as u8).collect();
+    ChangelogBatch::try_new(batch.into_parts().0, Some(kinds))
 }
 
 #[cfg(test)]

@@ -114,6 +114,10 @@ fn batch(changes: &[Change], upsert: bool) -> ChangelogBatch {
 struct Target {
     rows: BTreeMap<i64, i64>,
     upsert: bool,
+    /// A condition between source and consumer: even values only. Needs `-U`.
+    filters: bool,
+    /// After a crash the consumer sees things twice: it replaces by key, and rows it never had are taken back.
+    has_crashed: bool,
     seed: u64,
 }
 
@@ -123,21 +127,33 @@ impl Target {
         let values = integer_keys(batch.rows().column(1).as_ref()).unwrap();
         let mut updating = None;
         for row in 0..batch.num_rows() {
-            let (key, value, seed) = (keys[row] as i64, values[row] as i64, self.seed);
-            match batch.kind(row) {
-                RowKind::Insert => assert_eq!(self.rows.insert(key, value), None, "seed {seed}: +I {key} twice"),
-                RowKind::Delete => assert_eq!(self.rows.remove(&key), Some(value), "seed {seed}: -D {key} {value}"),
+            let (key, value, kind) = (keys[row] as i64, values[row] as i64, batch.kind(row));
+            if !self.wants(value) {
+                continue;
+            }
+            let old = if kind.is_addition() { self.rows.insert(key, value) } else { self.rows.remove(&key) };
+            if self.has_crashed {
+                continue;
+            }
+            let seed = self.seed;
+            match kind {
+                RowKind::Insert => assert_eq!(old, None, "seed {seed}: +I {key} twice"),
+                RowKind::Delete => assert_eq!(old, Some(value), "seed {seed}: -D {key} {value}"),
                 RowKind::UpdateBefore => {
-                    assert_eq!(self.rows.remove(&key), Some(value), "seed {seed}: -U {key} {value}");
+                    assert_eq!(old, Some(value), "seed {seed}: -U {key} {value}");
                     updating = Some(key);
                 }
+                RowKind::UpdateAfter if self.filters => {}
                 RowKind::UpdateAfter => {
-                    let old = self.rows.insert(key, value);
                     assert_eq!(old.is_some(), self.upsert, "seed {seed}: +U {key} {value}");
                     assert!(self.upsert || updating == Some(key), "seed {seed}: +U {key} without -U");
                 }
             }
         }
+    }
+
+    fn wants(&self, value: i64) -> bool {
+        !self.filters || value % 2 == 0
     }
 }
 
@@ -157,6 +173,8 @@ struct Simulation {
     consumed: usize,
     jobs: Vec<Job>,
     next_id: ChunkId,
+    /// Consumed place and finished ranges, as a durable checkpoint has them.
+    checkpoint: (usize, Vec<Range>),
 }
 
 fn place(index: usize) -> Place {
@@ -177,9 +195,11 @@ impl Simulation {
         }
         let consumed = server.log.len();
         let upsert = dice.roll(2) == 0;
-        let target = Target { rows: BTreeMap::new(), upsert, seed };
-        let merge = TableMerge::new(&[], vec![0]);
-        Self { dice, server, merge, target, consumed, jobs: Vec::new(), next_id: 0 }
+        let filters = !upsert && dice.roll(2) == 0;
+        let target = Target { rows: BTreeMap::new(), upsert, filters, has_crashed: false, seed };
+        let merge = TableMerge::new(vec![0]);
+        let checkpoint = (consumed, Vec::new());
+        Self { dice, server, merge, target, consumed, jobs: Vec::new(), next_id: 0, checkpoint }
     }
 
     fn step(&mut self) {
@@ -191,6 +211,8 @@ impl Simulation {
             7 => self.read(),
             8 => self.deliver(),
             _ if self.dice.roll(12) == 0 => self.restart(),
+            _ if self.dice.roll(12) == 0 => self.checkpoint = (self.consumed, self.merge.finished()),
+            _ if self.dice.roll(24) == 0 => self.crash(),
             _ => self.finish(),
         }
     }
@@ -256,8 +278,17 @@ impl Simulation {
 
     /// Everything is forgotten but the consumed place and the finished ranges.
     fn restart(&mut self) {
-        self.merge = TableMerge::new(&self.merge.finished(), vec![0]);
+        self.merge = TableMerge::resume(&self.merge.finished(), vec![0], self.target.has_crashed);
         self.jobs.clear();
+    }
+
+    /// As [`restart`](Self::restart), and what was done since the checkpoint is forgotten too; but the consumer has it.
+    fn crash(&mut self) {
+        let (consumed, finished) = self.checkpoint.clone();
+        self.consumed = consumed;
+        self.merge = TableMerge::resume(&finished, vec![0], true);
+        self.jobs.clear();
+        self.target.has_crashed = true;
     }
 
     fn run_to_the_end(mut self) {
@@ -280,7 +311,8 @@ impl Simulation {
         while self.consumed < self.server.log.len() {
             self.consume();
         }
-        assert_eq!(self.target.rows, self.server.table, "seed {}", self.target.seed);
+        let wanted = self.server.table.into_iter().filter(|(_, value)| self.target.wants(*value)).collect();
+        assert_eq!(self.target.rows, wanted, "seed {}", self.target.seed);
     }
 }
 
@@ -298,17 +330,17 @@ fn range(start: Option<i128>, end: Option<i128>) -> Range {
 #[test]
 fn finished_ranges_survive_a_restart_with_their_gaps() {
     let finished = [range(None, Some(10)), range(Some(20), Some(30))];
-    let merge = TableMerge::new(&finished, vec![0]);
+    let merge = TableMerge::resume(&finished, vec![0], true);
     assert_eq!(merge.finished(), finished);
     assert_eq!(merge.next_undivided(), Some(range(Some(10), Some(20))));
     assert!(!merge.is_complete());
-    assert!(TableMerge::new(&[Range::ALL], vec![0]).is_complete());
-    assert_eq!(TableMerge::new(&[], vec![0]).next_undivided(), Some(Range::ALL));
+    assert!(TableMerge::resume(&[Range::ALL], vec![0], true).is_complete());
+    assert_eq!(TableMerge::new(vec![0]).next_undivided(), Some(Range::ALL));
 }
 
 #[test]
 fn changes_go_where_their_key_belongs() {
-    let mut merge = TableMerge::new(&[range(None, Some(10))], vec![0]);
+    let mut merge = TableMerge::resume(&[range(None, Some(10))], vec![0], false);
     merge.divide(Some(&Bound::of_int(10)), Some(Bound::of_int(20))).unwrap();
     let chunk = merge.register(7).unwrap();
     assert_eq!(chunk, range(Some(10), Some(20)));
@@ -320,4 +352,18 @@ fn changes_go_where_their_key_belongs() {
     let chunk = merge.finish_next(place(5)).unwrap().unwrap();
     assert_eq!(sluice_model::to_pretty(&ChangelogBatch::append(chunk.rows)), "+I 12 read / +I 11 kept");
     assert_eq!(merge.finished(), [range(None, Some(20))]);
+}
+
+#[test]
+fn what_is_taken_back_after_a_crash_is_passed_on() {
+    let mut merge = TableMerge::resume(&[range(None, Some(10))], vec![0], true);
+    merge.divide(Some(&Bound::of_int(10)), Some(Bound::of_int(20))).unwrap();
+    merge.register(7).unwrap();
+    let changes = from_pretty(
+        "id BIGINT, v STRING",
+        "-U 1 a / +U 1 b / -U 11 a / +U 11 b / -D 12 c / -U 21 a / +U 21 b / -D 22 c / +I 23 d",
+    );
+    let emitted = merge.route(changes, &[0, 0, 1, 1, 1, 2, 2, 2, 2]).unwrap().unwrap();
+    let text = sluice_model::to_pretty(&emitted);
+    assert_eq!(text, "-U 1 a / +U 1 b / -D 11 a / -D 12 c / -D 21 a / -D 22 c");
 }

@@ -43,7 +43,8 @@ pub(crate) async fn open(source: &MysqlCdcSource, context: SourceContext) -> Res
     let tables = table_positions(source, &feeds, restored.as_ref());
     let pristine = tables.iter().map(|table| restored.is_none() && table.finished.is_none()).collect();
     let decode = DecodeOptions { utc_offset: utc_offset(options, &server) };
-    let opening = Opening { context, options, connect, server, feeds, offset, tables, pristine, decode };
+    let is_restored = restored.is_some();
+    let opening = Opening { context, options, connect, server, feeds, offset, tables, is_restored, pristine, decode };
     opening.start(source).await
 }
 
@@ -56,6 +57,7 @@ struct Opening<'a> {
     feeds: Arc<Vec<Feed>>,
     offset: Offset,
     tables: Vec<TablePosition>,
+    is_restored: bool,
     pristine: Vec<bool>,
     decode: DecodeOptions,
 }
@@ -123,7 +125,10 @@ impl Opening<'_> {
             .iter()
             .zip(&self.tables)
             .map(|(feed, table)| FeedState {
-                merge: table.finished.as_ref().map(|finished| TableMerge::new(finished, feed.identity.clone())),
+                merge: table.finished.as_ref().map(|finished| match self.is_restored {
+                    true => TableMerge::resume(finished, feed.identity.clone(), !feed.append_only),
+                    false => TableMerge::new(feed.identity.clone()),
+                }),
                 is_dividing: false,
                 in_flight: 0,
                 progress: SnapshotProgress::new(

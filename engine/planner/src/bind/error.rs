@@ -54,8 +54,24 @@ fn schema_error(error: &SchemaError) -> Error {
 
 /// Functions that Flink has and that need state; so that they are not taken for misspelt ones.
 const AGGREGATES: [&str; 18] = [
-    "array_agg", "avg", "collect", "count", "first_value", "lag", "last_value", "lead", "listagg", "max", "min",
-    "rank", "row_number", "stddev_pop", "stddev_samp", "sum", "var_pop", "var_samp",
+    "array_agg",
+    "avg",
+    "collect",
+    "count",
+    "first_value",
+    "lag",
+    "last_value",
+    "lead",
+    "listagg",
+    "max",
+    "min",
+    "rank",
+    "row_number",
+    "stddev_pop",
+    "stddev_samp",
+    "sum",
+    "var_pop",
+    "var_samp",
 ];
 
 fn plan_error(text: &str, functions: &[String]) -> Error {

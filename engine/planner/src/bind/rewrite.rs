@@ -129,10 +129,7 @@ fn name_columns(body: &mut SetExpr) {
 fn name_select(select: &mut Select) {
     for (index, item) in select.projection.iter_mut().enumerate() {
         let is_name = |expression: &Expr| {
-            matches!(
-                expression,
-                Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. }
-            )
+            matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. })
         };
         if let SelectItem::UnnamedExpr(expression) = item
             && !is_name(expression)

@@ -10,8 +10,8 @@ use datafusion_expr::{LogicalPlan, LogicalPlanBuilder, TableSource, col, ident};
 use sluice_model::{Column, Error, Result};
 
 use super::{Binder, from_datafusion};
-use crate::catalog::{CatalogEntry, CatalogTable, CatalogView, ColumnKind};
 use crate::ObjectPath;
+use crate::catalog::{CatalogEntry, CatalogTable, CatalogView, ColumnKind};
 
 /// What a connector reads: the physical columns, then the metadata columns.
 pub(crate) struct BaseTable {
@@ -88,8 +88,7 @@ impl Binder<'_> {
             .project(expressions)
             .and_then(LogicalPlanBuilder::build)
             .map_err(|error| from_datafusion(error, &[]))?;
-        let plan =
-            sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))?;
+        let plan = sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))?;
         Ok(Arc::new(Derived { schema: Arc::new(plan.schema().as_arrow().clone()), plan }))
     }
 
@@ -115,7 +114,8 @@ fn renamed(plan: LogicalPlan, view: &CatalogView) -> Result<LogicalPlan> {
             columns.len()
         )));
     }
-    let expressions: Vec<_> = columns.into_iter().zip(&view.columns).map(|(column, name)| col(column).alias(name)).collect();
+    let expressions: Vec<_> =
+        columns.into_iter().zip(&view.columns).map(|(column, name)| col(column).alias(name)).collect();
     LogicalPlanBuilder::from(plan)
         .project(expressions)
         .and_then(LogicalPlanBuilder::build)

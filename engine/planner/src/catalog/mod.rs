@@ -288,8 +288,7 @@ impl Catalog {
     /// Names and objects of a database, temporary ones included, sorted.
     pub fn entries(&self, catalog: &str, database: &str) -> BTreeMap<String, CatalogEntry> {
         let mut entries = self.database(catalog, database).cloned().unwrap_or_default();
-        let temporary =
-            self.temporary.iter().filter(|(path, _)| path.catalog == catalog && path.database == database);
+        let temporary = self.temporary.iter().filter(|(path, _)| path.catalog == catalog && path.database == database);
         entries.extend(temporary.map(|(path, entry)| (path.name.clone(), entry.clone())));
         entries
     }

@@ -30,7 +30,8 @@ pub(crate) fn lower(
     queries: &[LogicalPlan],
     targets: &[Target],
 ) -> Result<(StreamPlan, Vec<String>)> {
-    let sinks = targets.iter().map(|target| sinks::PreparedSink::new(connectors, target)).collect::<Result<Vec<_>>>()?;
+    let sinks =
+        targets.iter().map(|target| sinks::PreparedSink::new(connectors, target)).collect::<Result<Vec<_>>>()?;
     let mut scans = scans::Scans::default();
     for (query, sink) in queries.iter().zip(&sinks) {
         scans.collect(query, sink.needs_update_before())?;

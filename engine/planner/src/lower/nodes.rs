@@ -15,8 +15,8 @@ use sluice_plan::{Calc, Distribution, Input, Node, Operation, Output, StreamPlan
 
 use super::keys::{passed_column, project_keys};
 use super::scans::{Ports, base_table, is_on_key};
-use crate::bind::from_datafusion;
 use crate::ObjectPath;
+use crate::bind::from_datafusion;
 
 /// A stream plan that grows, and what has been made already.
 pub(super) struct Nodes {
@@ -85,11 +85,7 @@ impl Nodes {
 
     fn scan(&mut self, scan: &TableScan) -> Result<Input> {
         let path: &ObjectPath = &base_table(scan)?.table.path;
-        let port = self
-            .ports
-            .get(path)
-            .cloned()
-            .ok_or_else(|| Error::bug(format!("table '{path}' has no source")))?;
+        let port = self.ports.get(path).cloned().ok_or_else(|| Error::bug(format!("table '{path}' has no source")))?;
         let source = self.plan.output(&port).clone();
         let wanted = scan.projected_schema.fields();
         let columns = wanted

@@ -98,8 +98,7 @@ impl Scan {
         let mut definition = self.table.definition(false)?;
         let key: Vec<String> = definition.schema.primary_key_names().into_iter().map(str::to_owned).collect();
         definition.schema.columns.retain(|column| self.columns.contains(&column.name));
-        definition.schema.primary_key =
-            key.iter().filter_map(|name| definition.schema.index_of(name)).collect();
+        definition.schema.primary_key = key.iter().filter_map(|name| definition.schema.index_of(name)).collect();
         definition.metadata.retain(|(_, column)| self.columns.contains(&column.name));
         Ok(definition)
     }
@@ -122,10 +121,8 @@ fn add_source(
         .collect::<Vec<_>>();
     let wanted = source.parallelism().unwrap_or(settings.parallelism);
     let parallelism = wanted.min(source.max_parallelism().unwrap_or(usize::MAX)).max(1);
-    let (paths, tables): (Vec<_>, Vec<_>) = tables
-        .into_iter()
-        .map(|(path, definition, changelog)| (path, SourceTable { definition, changelog }))
-        .unzip();
+    let (paths, tables): (Vec<_>, Vec<_>) =
+        tables.into_iter().map(|(path, definition, changelog)| (path, SourceTable { definition, changelog })).unzip();
     let node = plan.add(Node {
         operation: Operation::Source(sluice_plan::Source { tables, bounded: source.is_bounded() }),
         inputs: Vec::new(),

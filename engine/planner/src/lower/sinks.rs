@@ -44,10 +44,8 @@ impl<'a> PreparedSink<'a> {
         let output = nodes.plan().output(&input).clone();
         match self.target {
             Target::Collect => {
-                let operation = Operation::Sink(sluice_plan::Sink {
-                    target: SinkTarget::Collect,
-                    changelog: output.changelog,
-                });
+                let operation =
+                    Operation::Sink(sluice_plan::Sink { target: SinkTarget::Collect, changelog: output.changelog });
                 let distribution = distribution_of(nodes, &input, 1, &output, None);
                 add_sink(nodes, operation, Input { distribution, ..input }, 1, "sink collect".to_owned())
             }
@@ -94,17 +92,13 @@ impl<'a> PreparedSink<'a> {
         Err(Error::fix(format!("table sink '{name}' doesn't support consuming update and delete changes"))
             .at_opt(self.target.position())
             .because(format!("the query produces [{}] and the sink takes [{}]", output.changelog, self.accepts))
-            .with_hint("write to a connector that goes by key, such as 'upsert-kafka' or 'jdbc', and declare its PRIMARY KEY"))
+            .with_hint(
+                "write to a connector that goes by key, such as 'upsert-kafka' or 'jdbc', and declare its PRIMARY KEY",
+            ))
     }
 }
 
-fn add_sink(
-    nodes: &mut Nodes,
-    operation: Operation,
-    input: Input,
-    parallelism: usize,
-    state_id: String,
-) -> Result<()> {
+fn add_sink(nodes: &mut Nodes, operation: Operation, input: Input, parallelism: usize, state_id: String) -> Result<()> {
     nodes.add_node(Node { operation, inputs: vec![input], outputs: Vec::new(), parallelism, state_id })
 }
 
@@ -136,9 +130,8 @@ fn distribution_of(
 /// newest row of a key is not the one that came last.
 fn check_key(settings: &PlannerSettings, table: &TableTarget, output: &Output) -> Result<()> {
     let sink_key = &table.definition.schema.primary_key;
-    let matches = output.keys.iter().any(|key| {
-        key.len() == sink_key.len() && key.iter().all(|column| sink_key.contains(column))
-    });
+    let matches =
+        output.keys.iter().any(|key| key.len() == sink_key.len() && key.iter().all(|column| sink_key.contains(column)));
     if sink_key.is_empty() || output.changelog.is_append() || matches || settings.allow_foreign_sink_key {
         return Ok(());
     }

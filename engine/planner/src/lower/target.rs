@@ -7,9 +7,9 @@ use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use sluice_functions::SessionInfo;
 use sluice_model::{Column, Error, Position, Result, TableDefinition};
 
+use crate::Insert;
 use crate::bind::from_datafusion;
 use crate::catalog::{Catalog, CatalogEntry, CatalogTable, ColumnKind};
-use crate::Insert;
 
 /// The target of a query.
 #[derive(Debug)]

@@ -20,9 +20,30 @@ pub(crate) struct SourceTask {
     pub(crate) link: TaskLink,
     /// Positions of checkpoints that are not known to be durable, oldest first.
     pub(crate) positions: VecDeque<(CheckpointId, Vec<u8>)>,
-    pub(crate) is_ended: bool,
+    pub(crate) phase: Phase,
+}
+
+/// Whether the source reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not yet: the place where a new job begins is not durable. A crash would let the next run begin
+    /// at a later place, and changes in between would never reach sinks that have rows from before.
+    New,
+    Reading,
     /// Between a barrier that stops the job and the end.
-    pub(crate) is_stopped: bool,
+    Stopped,
+    /// There is nothing more to read.
+    Ended,
+}
+
+impl Phase {
+    fn stopped(self) -> Self {
+        if self == Self::Ended { self } else { Self::Stopped }
+    }
+
+    fn resumed(self) -> Self {
+        if self == Self::Stopped { Self::Reading } else { self }
+    }
 }
 
 impl SourceTask {
@@ -31,7 +52,7 @@ impl SourceTask {
         let mut sent = Vec::new();
         loop {
             self.link.breathe().await;
-            let is_reading = !self.is_ended && !self.is_stopped;
+            let is_reading = self.phase == Phase::Reading;
             let clock = &self.link.metrics.clock;
             if !is_reading {
                 clock.enter(Activity::Idle);
@@ -62,7 +83,7 @@ impl SourceTask {
                 }
             }
             SourceEvent::End => {
-                self.is_ended = true;
+                self.phase = Phase::Ended;
                 self.outputs.broadcast(StreamElement::End).await;
                 self.link.ended();
             }
@@ -74,7 +95,7 @@ impl SourceTask {
         match command {
             Command::Barrier { barrier, drain } => self.on_barrier(barrier, drain).await,
             Command::Resume => {
-                self.is_stopped = false;
+                self.phase = self.phase.resumed();
                 Ok(())
             }
             Command::Completed(checkpoint) => self.on_completed(checkpoint).await,
@@ -88,13 +109,18 @@ impl SourceTask {
             self.outputs.broadcast(StreamElement::Watermark(i64::MAX)).await;
         }
         self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
-        self.is_stopped = barrier.kind == BarrierKind::Stop;
+        if barrier.kind == BarrierKind::Stop {
+            self.phase = self.phase.stopped();
+        }
         self.positions.push_back((barrier.checkpoint, position.clone()));
         self.link.acknowledge(barrier.checkpoint, Some(position));
         Ok(())
     }
 
     async fn on_completed(&mut self, checkpoint: CheckpointId) -> Result<()> {
+        if self.phase == Phase::New {
+            self.phase = Phase::Reading;
+        }
         while let Some((completed, position)) = self.positions.pop_front_if(|(taken, _)| *taken <= checkpoint) {
             if completed == checkpoint {
                 self.reader.checkpoint_completed(&position).await?;

@@ -58,11 +58,30 @@ async fn a_finished_job_leaves_a_checkpoint_that_has_nothing_left_to_do() {
     let config = JobConfig { checkpoint_interval: Some(Duration::from_secs(3600)), ..bed.config() };
     let job = bed.submit(plan(), config.clone());
     job.wait().await.unwrap();
-    assert_eq!(job.checkpoints().counts.completed, 1);
+    assert_eq!(job.checkpoints().counts.completed, 2, "where it began, and where it ended");
     let job = bed.submit(plan(), JobConfig { restore: sluice_runtime::Restore::Latest, ..config });
     job.wait().await.unwrap();
     assert_eq!(bed.world.log("out").len(), script.len());
     assert_eq!(job.vertices()[0].counts.records_in, 0);
+}
+
+#[tokio::test]
+async fn no_row_leaves_a_new_job_before_its_beginning_is_durable() {
+    let script = updates(100, 10, (0, 1));
+    let bed = TestBed::new(World::default().with_script("in", script.clone()));
+    let plan = || PlanBuilder::copy(&[("bounded", "false")], &[]);
+    let config = JobConfig { checkpoint_interval: Some(Duration::from_secs(3600)), ..bed.config() };
+    let job = bed.submit(plan(), config.clone());
+    eventually("a row is read", || job.vertices()[0].counts.records_in > 0).await;
+    assert_eq!(job.checkpoints().counts.completed, 1);
+    job.cancel();
+    job.wait().await.unwrap();
+    let job = bed.submit(plan(), JobConfig { restore: sluice_runtime::Restore::Latest, ..config });
+    let all = script.len() as u64;
+    eventually("all rows are read again", || job.vertices()[0].counts.records_in == all).await;
+    assert_eq!(job.checkpoints().counts.completed, 0, "it began where the first checkpoint is");
+    job.cancel();
+    job.wait().await.unwrap();
 }
 
 #[tokio::test]

@@ -15,10 +15,57 @@ pub struct Completion {
 }
 
 const KEYWORDS: [&str; 52] = [
-    "AND", "AS", "BEGIN", "BETWEEN", "BY", "CASE", "CAST", "COMMENT", "CREATE", "DATABASE", "DATABASES", "DESCRIBE",
-    "DROP", "ELSE", "END", "ENFORCED", "EXECUTE", "EXISTS", "EXPLAIN", "FROM", "GROUP", "HELP", "IF", "IN", "INSERT",
-    "INTO", "IS", "JOBS", "KEY", "LIKE", "METADATA", "NOT", "NULL", "OR", "PRIMARY", "QUIT", "RESET", "SELECT", "SET",
-    "SHOW", "STATEMENT", "STOP", "TABLE", "TABLES", "TEMPORARY", "THEN", "UNION ALL", "USE", "VALUES", "VIEW", "WHERE",
+    "AND",
+    "AS",
+    "BEGIN",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "COMMENT",
+    "CREATE",
+    "DATABASE",
+    "DATABASES",
+    "DESCRIBE",
+    "DROP",
+    "ELSE",
+    "END",
+    "ENFORCED",
+    "EXECUTE",
+    "EXISTS",
+    "EXPLAIN",
+    "FROM",
+    "GROUP",
+    "HELP",
+    "IF",
+    "IN",
+    "INSERT",
+    "INTO",
+    "IS",
+    "JOBS",
+    "KEY",
+    "LIKE",
+    "METADATA",
+    "NOT",
+    "NULL",
+    "OR",
+    "PRIMARY",
+    "QUIT",
+    "RESET",
+    "SELECT",
+    "SET",
+    "SHOW",
+    "STATEMENT",
+    "STOP",
+    "TABLE",
+    "TABLES",
+    "TEMPORARY",
+    "THEN",
+    "UNION ALL",
+    "USE",
+    "VALUES",
+    "VIEW",
+    "WHERE",
     "WITH",
 ];
 
@@ -27,14 +74,9 @@ impl Session {
     /// keyword, a table or a column.
     pub fn complete(&self, before_cursor: &str) -> Completion {
         let in_quotes = before_cursor.matches('\'').count() % 2 == 1;
-        let is_word = |c: char| {
-            c.is_alphanumeric() || matches!(c, '_' | '$') || in_quotes && matches!(c, '.' | '-')
-        };
-        let start = before_cursor
-            .char_indices()
-            .rev()
-            .find(|(_, c)| !is_word(*c))
-            .map_or(0, |(index, c)| index + c.len_utf8());
+        let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$') || in_quotes && matches!(c, '.' | '-');
+        let start =
+            before_cursor.char_indices().rev().find(|(_, c)| !is_word(*c)).map_or(0, |(index, c)| index + c.len_utf8());
         let word = &before_cursor[start..];
         let words = if in_quotes { self.quoted_words(before_cursor) } else { self.plain_words() };
         let mut candidates: Vec<String> = words

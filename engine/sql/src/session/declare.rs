@@ -125,9 +125,7 @@ fn declared_table(create: &CreateTable, path: ObjectPath) -> CatalogTable {
         path,
         position: Some(create.name.position()),
         columns: create.columns.iter().filter_map(declared_column).collect(),
-        primary_key: key
-            .map(|key| key.columns.iter().map(|column| column.value.clone()).collect())
-            .unwrap_or_default(),
+        primary_key: key.map(|key| key.columns.iter().map(|column| column.value.clone()).collect()).unwrap_or_default(),
         primary_key_name: key.and_then(|key| Some(key.constraint.as_ref()?.value.clone())),
         watermark: create.watermark.as_ref().map(|watermark| Watermark {
             column: watermark.column.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join("."),
@@ -165,8 +163,11 @@ fn declared_column(column: &parser::ColumnDefinition) -> Option<CatalogColumn> {
 fn check_table(table: &CatalogTable) -> Result<()> {
     table.physical_schema()?;
     let watermark = table.watermark.as_ref().and_then(|watermark| watermark.column.split('.').next());
-    for (role, name) in
-        table.partitioned_by.iter().map(|name| ("partition", name.as_str())).chain(watermark.map(|name| ("watermark", name)))
+    for (role, name) in table
+        .partitioned_by
+        .iter()
+        .map(|name| ("partition", name.as_str()))
+        .chain(watermark.map(|name| ("watermark", name)))
     {
         if table.index_of(name).is_none() {
             let names = table.columns.iter().map(|column| column.name.as_str());

@@ -44,7 +44,8 @@ impl VisitorMut for Hinted<'_> {
                     let visible = name.0.last().and_then(ObjectNamePart::as_ident).cloned();
                     *alias = visible.map(|name| TableAlias { explicit: true, name, columns: Vec::new(), at: None });
                 }
-                *name = ObjectName::from(own_name.into_iter().map(|part| Ident::with_quote('`', part)).collect::<Vec<_>>());
+                *name =
+                    ObjectName::from(own_name.into_iter().map(|part| Ident::with_quote('`', part)).collect::<Vec<_>>());
                 ControlFlow::Continue(())
             }
             Err(error) => ControlFlow::Break(error),
@@ -56,10 +57,8 @@ impl Hinted<'_> {
     /// Declares the copy, and returns its full name.
     fn hinted_table(&mut self, name: &ObjectName, options: &TableOptions) -> Result<Vec<String>> {
         let identifiers: Vec<_> = name.0.iter().filter_map(ObjectNamePart::as_ident).collect();
-        let position = identifiers.first().map(|first| Position {
-            line: first.span.start.line,
-            column: first.span.start.column,
-        });
+        let position =
+            identifiers.first().map(|first| Position { line: first.span.start.line, column: first.span.start.column });
         let parts: Vec<String> = identifiers.iter().map(|part| part.value.clone()).collect();
         let path = self.catalog.resolve(&parts)?;
         let CatalogEntry::Table(table) = self.catalog.require(&path, position)? else {

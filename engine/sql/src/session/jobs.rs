@@ -64,8 +64,7 @@ impl Session {
         let changelog = planned.result_changelog();
         let bounded = planned.is_bounded();
         let id = JobId::random();
-        let config =
-            self.settings.job_config(&self.environment.home, id.to_string(), bounded, RestoreMode::Fresh)?;
+        let config = self.settings.job_config(&self.environment.home, id.to_string(), bounded, RestoreMode::Fresh)?;
         // Rows that a client has seen cannot be taken back: a query neither checkpoints nor restarts.
         let config = sluice_runtime::JobConfig {
             checkpoint_interval: None,
@@ -74,7 +73,8 @@ impl Session {
         };
         let (sender, batches) = mpsc::channel(COLLECT_BUFFER);
         let name = "collect".to_owned();
-        let job = self.environment.engine.submit(JobSpec { id, name, plan: planned.plan, config, collect: Some(sender) })?;
+        let job =
+            self.environment.engine.submit(JobSpec { id, name, plan: planned.plan, config, collect: Some(sender) })?;
         let columns = schema.fields().iter().map(|field| sluice_model::Column::of_field(field)).collect();
         Ok(Outcome::Query(QueryResult { job, columns, changelog, bounded, batches }))
     }
@@ -82,8 +82,7 @@ impl Session {
     /// Plans `INSERT`s without running them.
     pub(crate) fn plan_inserts(&self, inserts: &[parser::Insert]) -> Result<PlannedJob> {
         let mut catalog = self.catalog.clone();
-        let inserts =
-            inserts.iter().map(|insert| self.to_planner(insert, &mut catalog)).collect::<Result<Vec<_>>>()?;
+        let inserts = inserts.iter().map(|insert| self.to_planner(insert, &mut catalog)).collect::<Result<Vec<_>>>()?;
         self.planner_over(&catalog)?.inserts(&inserts)
     }
 
@@ -128,9 +127,12 @@ impl Session {
         recipe: JobRecipe,
         mode: RestoreMode,
     ) -> Result<SubmittedJob> {
-        let running = self.environment.engine.jobs().into_iter().find(|job| {
-            !job.status().is_terminal() && job.config().state_key == state_key
-        });
+        let running = self
+            .environment
+            .engine
+            .jobs()
+            .into_iter()
+            .find(|job| !job.status().is_terminal() && job.config().state_key == state_key);
         if let Some(running) = running {
             return Err(Error::fix(format!("this job is running already, as job {}", running.id()))
                 .with_hint(format!("stop it first: STOP JOB '{}' WITH SAVEPOINT", running.id())));

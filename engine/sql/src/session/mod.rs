@@ -105,8 +105,12 @@ impl Session {
     /// Whatever the user has to change in it.
     pub async fn execute(&mut self, statement: &ScriptStatement) -> Result<Outcome> {
         let outcome = match &statement.statement {
-            Statement::Insert(insert) => self.submit_inserts(std::slice::from_ref(insert), std::slice::from_ref(&statement.text)).await,
-            Statement::StatementSet(set) => self.submit_inserts(&set.inserts, std::slice::from_ref(&statement.text)).await,
+            Statement::Insert(insert) => {
+                self.submit_inserts(std::slice::from_ref(insert), std::slice::from_ref(&statement.text)).await
+            }
+            Statement::StatementSet(set) => {
+                self.submit_inserts(&set.inserts, std::slice::from_ref(&statement.text)).await
+            }
             Statement::Query(query) => self.submit_query(query).await,
             Statement::StopJob(stop) => statement::job::stop(self, stop).await,
             other => self.execute_now(other),

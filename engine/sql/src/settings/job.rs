@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sluice_model::{Error, Result, suggest};
 use sluice_planner::PlannerSettings;
-use sluice_runtime::{JobConfig, Restore, RestartStrategy};
+use sluice_runtime::{JobConfig, RestartStrategy, Restore};
 
 use super::Settings;
 use crate::session::Home;
@@ -61,9 +61,10 @@ impl Settings {
             checkpoint_timeout: self.duration("execution.checkpointing.timeout").unwrap_or(Duration::from_secs(600)),
             min_pause: self.duration("execution.checkpointing.min-pause").unwrap_or_default(),
             // Flink keeps one by default; a broken newest one needs an older one to fall back to.
-            retained: self.number::<usize>("execution.checkpointing.num-retained").unwrap_or(1).max(
-                self.number::<usize>("sluice.checkpoints.num-retained").unwrap_or(3),
-            ),
+            retained: self
+                .number::<usize>("execution.checkpointing.num-retained")
+                .unwrap_or(1)
+                .max(self.number::<usize>("sluice.checkpoints.num-retained").unwrap_or(3)),
             tolerable_failed_checkpoints: self
                 .number("execution.checkpointing.tolerable-failed-checkpoints")
                 .unwrap_or(0),

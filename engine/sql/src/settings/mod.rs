@@ -23,8 +23,18 @@ const OWN_KEYS: [(&str, &str, &str); 3] = [
 
 /// Families of keys that belong to parts of Flink that are not here.
 const FOREIGN_PREFIXES: [&str; 12] = [
-    "yarn.", "kubernetes.", "jobmanager.", "taskmanager.", "metrics.", "security.", "high-availability.", "env.",
-    "akka.", "pekko.", "state.backend.rocksdb.", "table.exec.hive.",
+    "yarn.",
+    "kubernetes.",
+    "jobmanager.",
+    "taskmanager.",
+    "metrics.",
+    "security.",
+    "high-availability.",
+    "env.",
+    "akka.",
+    "pekko.",
+    "state.backend.rocksdb.",
+    "table.exec.hive.",
 ];
 
 /// Older spellings and what they mean today.

@@ -15,7 +15,11 @@ pub(crate) fn describe(session: &Session, describe: &Describe) -> Result<ResultT
             if !session.catalog().catalogs().contains(&name.value) {
                 return Err(Error::fix(format!("catalog '{}' not found", name.value)).at(name.position));
             }
-            Ok(info([("name", name.value.clone()), ("type", "generic_in_memory".to_owned()), ("comment", String::new())]))
+            Ok(info([
+                ("name", name.value.clone()),
+                ("type", "generic_in_memory".to_owned()),
+                ("comment", String::new()),
+            ]))
         }
         Describe::Database(path) => {
             let (catalog, name) = session.database_path(path)?;
@@ -36,11 +40,7 @@ fn info<const N: usize>(facts: [(&str, String); N]) -> ResultTable {
 }
 
 /// Flink's table: name, type, null, key, extras, watermark, and comment if any column has one.
-pub(crate) fn columns(
-    session: &Session,
-    path: &parser::ObjectPath,
-    like: Option<&LikePattern>,
-) -> Result<ResultTable> {
+pub(crate) fn columns(session: &Session, path: &parser::ObjectPath, like: Option<&LikePattern>) -> Result<ResultTable> {
     let resolved = session.resolve(path)?;
     let typed = session.planner()?.columns_of(&resolved, Some(path.position()))?;
     let table = match session.catalog().require(&resolved, Some(path.position()))? {

@@ -33,9 +33,11 @@ pub(crate) async fn stop(session: &Session, stop: &StopJob) -> Result<Outcome> {
 
 fn find(session: &Session, id: &str, position: Position) -> Result<JobHandle> {
     let parsed = JobId::parse(id).map_err(|error| error.at(position))?;
-    session.environment().engine.job(&parsed).ok_or_else(|| {
-        Error::fix(format!("there is no job '{id}'")).at(position).with_hint("SHOW JOBS lists the jobs")
-    })
+    session
+        .environment()
+        .engine
+        .job(&parsed)
+        .ok_or_else(|| Error::fix(format!("there is no job '{id}'")).at(position).with_hint("SHOW JOBS lists the jobs"))
 }
 
 fn table(jobs: Vec<JobHandle>) -> ResultTable {

@@ -32,9 +32,7 @@ pub(crate) fn show(session: &Session, show: &Show) -> Result<ResultTable> {
             // As in Flink, the tables include the views.
             filtered("table name", names(session, catalog, from.as_ref(), false)?, like.as_ref())
         }
-        Show::Views(from, like) => {
-            filtered("view name", names(session, catalog, from.as_ref(), true)?, like.as_ref())
-        }
+        Show::Views(from, like) => filtered("view name", names(session, catalog, from.as_ref(), true)?, like.as_ref()),
         Show::Columns(path, like) => describe::columns(session, path, like.as_ref())?,
         Show::CreateTable(path) => {
             let resolved = session.resolve(path)?;
@@ -151,14 +149,10 @@ fn column_definition(column: &CatalogColumn, primary_key: &[String]) -> parser::
         position: NOWHERE,
     };
     let kind = match &column.kind {
-        ColumnKind::Physical { data_type, nullable } => {
-            parser::ColumnKind::Physical(column_type(data_type, *nullable))
+        ColumnKind::Physical { data_type, nullable } => parser::ColumnKind::Physical(column_type(data_type, *nullable)),
+        ColumnKind::Computed { expression, text } => {
+            parser::ColumnKind::Computed(ParsedExpr { expr: expression.clone(), text: text.clone(), position: NOWHERE })
         }
-        ColumnKind::Computed { expression, text } => parser::ColumnKind::Computed(ParsedExpr {
-            expr: expression.clone(),
-            text: text.clone(),
-            position: NOWHERE,
-        }),
         ColumnKind::Metadata { key, data_type, nullable, is_virtual } => parser::ColumnKind::Metadata {
             data_type: column_type(data_type, *nullable),
             from: (*key != column.name).then(|| key.clone()),
