@@ -29,6 +29,9 @@ Environment:
                                 ~/.cache/sluice-services)
   SLUICE_SERVICES_USER          when root calls: the account that the servers
                                 run as (default postgres)
+  SLUICE_SERVICES_MARIADB_OPTIONS
+                                options for MariaDB besides the usual ones, to
+                                see what happens, e.g. --skip-log-bin
   SLUICE_SERVICES_DEBIAN_MIRROR where to get MySQL's packages (default: the
                                 mirror that this machine uses)
 Where root calls and the servers' account could not enter a default directory

@@ -25,9 +25,11 @@ mariadb_init() {
 # so that a test that broke one does not spoil the next. The socket's name is
 # relative to the data directory: a whole path may be too long for a socket.
 mariadb_start() {
+  local options
+  read -ra options <<<"${SLUICE_SERVICES_MARIADB_OPTIONS:-}"
   spawn "$1" "$(command -v mariadbd)" --defaults-file="$1/my.cnf" --datadir="$1/data" \
     --bind-address="$SERVICES_HOST" --port="$MARIADB_PORT" --socket=mariadb.sock \
-    --server-id=$((1 + 10 * INSTANCE)) --init-file="$1/users.sql"
+    --server-id=$((1 + 10 * INSTANCE)) --init-file="$1/users.sql" "${options[@]}"
 }
 
 mariadb_stop_signal() { say TERM; }

@@ -25,8 +25,8 @@ const DEFAULTS: [(&str, &str); 12] = [
     // Java's max.request.size; librdkafka's own default is a little smaller.
     ("message.max.bytes", "1048576"),
     // Memory of a writer: when it is used up, the stream waits.
-    ("queue.buffering.max.kbytes", "65536"),
-    ("queue.buffering.max.messages", "500000"),
+    ("queue.buffering.max.kbytes", "16384"),
+    ("queue.buffering.max.messages", "100000"),
     // A broker that comes back is found at once.
     ("reconnect.backoff.max.ms", "1000"),
     // Success is counted, not reported message by message.

@@ -16,7 +16,7 @@ pub mod settings;
 mod statement;
 
 pub use session::{
-    Completion, Environment, Home, JobRecipe, Outcome, QueryResult, ResultTable, Script, ScriptEvent, ScriptStatement,
-    Session, SubmittedJob,
+    Completion, Environment, Home, JobRecipe, OnEvent, Outcome, QueryResult, ResultTable, Script, ScriptEvent,
+    ScriptStatement, Session, SubmittedJob,
 };
 pub use settings::Settings;

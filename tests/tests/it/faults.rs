@@ -21,8 +21,17 @@ const ROWS: u64 = 10_000;
 static TURN: Mutex<()> = Mutex::const_new(());
 
 fn services(arguments: &[&str]) -> Result<()> {
+    services_with("", arguments)
+}
+
+/// As [`services`], with options for MariaDB.
+fn services_with(mariadb_options: &str, arguments: &[&str]) -> Result<()> {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/services.sh");
-    let output = Command::new(script).args(arguments).env("SLUICE_SERVICES_INSTANCE", "1").output()?;
+    let output = Command::new(script)
+        .args(arguments)
+        .env("SLUICE_SERVICES_INSTANCE", "1")
+        .env("SLUICE_SERVICES_MARIADB_OPTIONS", mariadb_options)
+        .output()?;
     if output.status.success() {
         return Ok(());
     }
@@ -109,12 +118,33 @@ async fn a_binlog_of_statements_is_refused() -> Result<()> {
     let scene = Scene::create_at(ENDPOINTS, "statements", Flavor::MariaDb, 10).await?;
     let mut admin = scene.mysql().await?;
     admin.query_drop("SET GLOBAL binlog_format = 'STATEMENT'").await?;
-    let file = scene.write_job("job.sql", &scene.job_text()?)?;
-    let output = sluice_tests::run_client(&file, scene.home(), Duration::from_secs(60));
+    let text = refusal(&scene);
     admin.query_drop("SET GLOBAL binlog_format = 'ROW'").await?;
-    let output = output?;
+    let text = text?;
+    assert!(text.contains("the server's binlog_format is STATEMENT, it has to be ROW"), "{text}");
+    assert!(text.contains("SET GLOBAL binlog_format = 'ROW'"), "{text}");
+    Ok(())
+}
+
+/// A server without a log cannot be followed; the text says what to put into its configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_a_binlog_is_refused() -> Result<()> {
+    let _turn = turn().await?;
+    let scene = Scene::create_at(ENDPOINTS, "unlogged", Flavor::MariaDb, 10).await?;
+    services_with("--skip-log-bin", &["restart", "mariadb"])?;
+    let text = refusal(&scene);
+    services(&["restart", "mariadb"])?;
+    let text = text?;
+    assert!(text.contains("the server writes no binary log"), "{text}");
+    assert!(text.contains("add log_bin=binlog to the [mysqld] section"), "{text}");
+    Ok(())
+}
+
+/// Runs the job, which has to fail, and returns all it says.
+fn refusal(scene: &Scene) -> Result<String> {
+    let file = scene.write_job("job.sql", &scene.job_text()?)?;
+    let output = sluice_tests::run_client(&file, scene.home(), Duration::from_secs(60))?;
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("binlog_format") && text.contains("ROW"), "{text}");
-    Ok(())
+    Ok(text)
 }

@@ -2,6 +2,7 @@
 
 mod passthrough;
 mod server_id;
+mod time_zone;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use sluice_model::Secret;
 
 pub(crate) use passthrough::Passthrough;
 pub use server_id::ServerIds;
+pub(crate) use time_zone::ServerTimeZone;
 
 use crate::wire::ConnectOptions;
 
@@ -63,7 +65,7 @@ options! {
         "server-id" => server_id: Option<ServerIds>,
         /// Time zone in which `TIMESTAMP` columns become wall clocks when they are declared `TIMESTAMP` and not
         /// `TIMESTAMP_LTZ`: `UTC` or an offset such as `+08:00`. Without it the server's.
-        "server-time-zone" => server_time_zone: Option<String>,
+        "server-time-zone" => server_time_zone: Option<ServerTimeZone>,
         /// Where reading starts without a checkpoint: initial, snapshot, latest-offset, earliest-offset,
         /// specific-offset, timestamp. The default is initial.
         "scan.startup.mode" => startup_mode: Option<StartupMode>,
@@ -145,15 +147,6 @@ impl MysqlCdcOptions {
                 "scan.parse.online.schema.changes.enabled",
                 "online schema changes of gh-ost and pt-online-schema-change are not followed".into(),
                 "remove the option; a rename of a captured table stops the job with an explanation",
-            );
-        }
-        if let Some(zone) = &self.server_time_zone
-            && parse_offset(zone).is_none()
-        {
-            reader.reject(
-                "server-time-zone",
-                format!("server-time-zone '{zone}' is neither UTC nor an offset"),
-                "write UTC or an offset such as +08:00, or declare the columns TIMESTAMP_LTZ",
             );
         }
     }
@@ -291,27 +284,6 @@ impl TablePattern {
     }
 }
 
-/// Minutes east of UTC of `UTC`, `Z`, `+08:00`, `-0530` or `GMT+8`.
-pub(crate) fn parse_offset(zone: &str) -> Option<i32> {
-    let zone = zone.trim();
-    let rest = ["UTC", "GMT", "Etc/UTC"].iter().find_map(|name| zone.strip_prefix(name)).unwrap_or(zone);
-    if rest.is_empty() || rest == "Z" {
-        return (!zone.is_empty()).then_some(0);
-    }
-    let sign = match rest.as_bytes().first()? {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let digits: String = rest[1..].chars().filter(|c| *c != ':').collect();
-    if digits.is_empty() || digits.len() > 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let number: i32 = digits.parse().ok()?;
-    let (hours, minutes) = if digits.len() <= 2 { (number, 0) } else { (number / 100, number % 100) };
-    (hours <= 18 && minutes < 60).then_some(sign * (hours * 60 + minutes))
-}
-
 #[cfg(test)]
 mod tests {
     use sluice_connector_api::{OptionSet, TableOptions};
@@ -385,15 +357,5 @@ mod tests {
         assert!(!pattern.matches("shop", "orders_12_old"));
         let alternatives = read(&[("table-name", "a|b")]).unwrap().table_pattern().unwrap();
         assert!(alternatives.matches("shop", "b") && !alternatives.matches("shop", "ab"));
-    }
-
-    #[test]
-    fn offsets_of_time_zones() {
-        assert_eq!(parse_offset("UTC"), Some(0));
-        assert_eq!(parse_offset("+08:00"), Some(480));
-        assert_eq!(parse_offset("GMT-5"), Some(-300));
-        assert_eq!(parse_offset("+0530"), Some(330));
-        assert_eq!(parse_offset("Asia/Shanghai"), None);
-        assert_eq!(parse_offset(""), None);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sluice_connector_api::{SourceContext, SourceReader};
 use sluice_model::{Error, Result};
-use sluice_mysql_decode::{DecodeOptions, Flavour, UtcOffset};
+use sluice_mysql_decode::{DecodeOptions, Flavour};
 use tokio::sync::mpsc;
 
 use super::progress::SnapshotProgress;
@@ -16,7 +16,7 @@ use crate::feed::Feed;
 use crate::log::{LogContext, LogDecoder, LogMark, LogMetrics, run};
 use crate::losses::Losses;
 use crate::merge::TableMerge;
-use crate::options::{MysqlCdcOptions, Passthrough, StartupMode, parse_offset};
+use crate::options::{MysqlCdcOptions, Passthrough, StartupMode};
 use crate::position::{Offset, Position, TablePosition};
 use crate::server::{Catalog, Server, Session};
 use crate::snapshot::{Snapshot, SnapshotContext, snapshot_place};
@@ -42,7 +42,8 @@ pub(crate) async fn open(source: &MysqlCdcSource, context: SourceContext) -> Res
     };
     let tables = table_positions(source, &feeds, restored.as_ref());
     let pristine = tables.iter().map(|table| restored.is_none() && table.finished.is_none()).collect();
-    let decode = DecodeOptions { utc_offset: utc_offset(options, &server) };
+    let utc_offset = options.server_time_zone.unwrap_or(server.time_zone).utc_offset();
+    let decode = DecodeOptions { utc_offset };
     let is_restored = restored.is_some();
     let opening = Opening { context, options, connect, server, feeds, offset, tables, is_restored, pristine, decode };
     opening.start(source).await
@@ -260,12 +261,6 @@ async fn now(server: &Server, session: &mut Session) -> Result<Offset> {
             Ok(Offset { file, pos, gtid: crate::server::compact(&gtid), ..end })
         }
     }
-}
-
-/// What wall clocks are shown in.
-fn utc_offset(options: &MysqlCdcOptions, server: &Server) -> UtcOffset {
-    let minutes = options.server_time_zone.as_deref().and_then(parse_offset).unwrap_or(server.offset_minutes);
-    UtcOffset::Fixed(i64::from(minutes) * 60_000_000)
 }
 
 /// A random UUID: MySQL ends an older connection with the same one, so that no reader leaves two behind.

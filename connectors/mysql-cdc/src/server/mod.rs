@@ -13,6 +13,7 @@ pub(crate) use sql::{quote_name, quote_text};
 use sluice_model::{Error, Result};
 use sluice_mysql_decode::Flavour;
 
+use crate::options::ServerTimeZone;
 use crate::position::Offset;
 
 /// What the reader knows about a server.
@@ -26,8 +27,8 @@ pub(crate) struct Server {
     pub(crate) has_gtids: bool,
     /// Whether `SHOW BINARY LOG STATUS` replaces `SHOW MASTER STATUS` (MySQL 8.2 and later).
     pub(crate) new_status_statement: bool,
-    /// The session's distance from UTC in minutes, for wall clocks.
-    pub(crate) offset_minutes: i32,
+    /// What its wall clocks show.
+    pub(crate) time_zone: ServerTimeZone,
 }
 
 impl Server {
@@ -36,7 +37,7 @@ impl Server {
     /// # Errors
     /// Settings that make the log useless, all at once, each with the statement that changes it.
     pub(crate) async fn inspect(session: &mut Session) -> Result<Self> {
-        let offset_minutes = session.offset_minutes().await?;
+        let time_zone = session.time_zone().await?;
         let variables = Variables::read(session).await?;
         let flavour = if session.version().contains("MariaDB") { Flavour::MariaDb } else { Flavour::MySql };
         variables.check(flavour)?;
@@ -47,7 +48,7 @@ impl Server {
             identity,
             has_gtids: flavour == Flavour::MySql && variables.get("gtid_mode").eq_ignore_ascii_case("ON"),
             new_status_statement: flavour == Flavour::MySql && version >= (8, 2, 0),
-            offset_minutes,
+            time_zone,
         })
     }
 

@@ -3,6 +3,7 @@
 use sluice_model::{Error, Result};
 
 use super::{GrantHint, server_failure};
+use crate::options::ServerTimeZone;
 use crate::wire::{ConnectOptions, Connection, TextResult, WireError};
 
 /// A connection with the session settings that reading needs.
@@ -37,11 +38,14 @@ impl Session {
         Ok(session)
     }
 
-    /// The session's distance from UTC in minutes; afterwards the session is in UTC.
-    pub(crate) async fn offset_minutes(&mut self) -> Result<i32> {
+    /// What the server's wall clocks show: its region if it is set to one, else its distance from UTC now.
+    /// Afterwards the session is in UTC.
+    pub(crate) async fn time_zone(&mut self) -> Result<ServerTimeZone> {
+        let name = self.scalar("SELECT @@GLOBAL.time_zone").await?;
         let seconds = self.scalar("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())").await?;
         self.use_utc().await?;
-        Ok(seconds.parse::<i32>().unwrap_or(0) / 60)
+        let now = ServerTimeZone::Offset(seconds.parse::<i32>().unwrap_or(0) / 60);
+        Ok(ServerTimeZone::parse(&name).unwrap_or(now))
     }
 
     /// Makes the session read and compare times in UTC.
