@@ -14,6 +14,7 @@
 pub mod compare;
 pub mod endpoints;
 pub mod load;
+pub mod progress;
 pub mod tpcds;
 
 /// Any error of the demonstration, with its text.

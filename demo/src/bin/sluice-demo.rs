@@ -13,6 +13,7 @@ use sluice_demo::Result;
 use sluice_demo::compare::{self, Contents};
 use sluice_demo::endpoints::{Endpoints, Flavor};
 use sluice_demo::load::Load;
+use sluice_demo::progress;
 use sluice_demo::tpcds::{STORE_RETURNS, STORE_SALES, Table};
 use tokio::process::{Child, Command};
 
@@ -184,35 +185,30 @@ async fn submit(job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Prints what the jobs have done, every five seconds.
+/// Prints what the jobs do, every five seconds.
 async fn watch(started: Instant) -> Result<()> {
     let until = started + LOAD_TIME;
+    let mut before = progress::jobs().await?;
     while Instant::now() < until {
         tokio::time::sleep(Duration::from_secs(5).min(until.saturating_duration_since(Instant::now()))).await;
-        let overview: serde_json::Value =
-            reqwest::get("http://127.0.0.1:8081/jobs/overview").await?.error_for_status()?.json().await?;
-        let jobs = overview["jobs"].as_array().cloned().unwrap_or_default();
-        let mut states = Vec::new();
-        for job in &jobs {
-            let id = job["jid"].as_str().unwrap_or_default();
-            let detail: serde_json::Value =
-                reqwest::get(format!("http://127.0.0.1:8081/jobs/{id}")).await?.error_for_status()?.json().await?;
-            let vertices = detail["vertices"].as_array().cloned().unwrap_or_default();
-            let sinks =
-                vertices.iter().filter(|vertex| vertex["name"].as_str().is_some_and(|name| name.starts_with("Sink")));
-            let rows: u64 = sinks.filter_map(|vertex| vertex["metrics"]["read-records"].as_u64()).sum();
-            states.push(format!(
-                "{} {} ({rows} rows into its sinks)",
-                job["name"].as_str().unwrap_or_default(),
-                job["state"].as_str().unwrap_or_default()
-            ));
+        let now = progress::jobs().await?;
+        for (job, before) in now.iter().zip(&before) {
+            let lag = job.lag_millis.map_or("-".to_owned(), |millis| format!("{millis} ms"));
+            println!(
+                "  {:>4.0} s  {:<18} {}  {:>7} rows into its sinks  {:>7.0} rows/s  lag {lag}",
+                started.elapsed().as_secs_f64(),
+                job.name,
+                job.state,
+                job.rows,
+                job.rate_since(before)
+            );
         }
-        println!("  {:>4.0} s  {}", started.elapsed().as_secs_f64(), states.join("   "));
+        before = now;
     }
     Ok(())
 }
 
-/// Waits until both sinks equal MySQL, and says how long that took.
+/// Waits until both sinks equal MySQL.
 async fn compare_job(endpoints: Endpoints, job: &Job, stopped: Instant) -> Result<()> {
     let mut mysql = endpoints.mysql(Flavor::MariaDb).await?;
     mysql.query_drop("USE business_db").await?;
