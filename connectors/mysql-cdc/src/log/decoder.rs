@@ -149,9 +149,11 @@ impl LogDecoder {
         self.outputs.iter().map(Output::byte_size).sum()
     }
 
-    /// Time of the last event, in milliseconds since 1970; 0 before the first.
-    pub(crate) fn event_millis(&self) -> i64 {
-        self.event_millis
+    /// The latest time at which the last event can have happened, in milliseconds since 1970; 0 before the first.
+    pub(crate) fn latest_event_millis(&self) -> i64 {
+        // A time of whole seconds was cut off: MariaDB has no others.
+        let is_cut = self.event_millis > 0 && self.event_millis % 1000 == 0;
+        self.event_millis + if is_cut { 999 } else { 0 }
     }
 
     /// Position in the current file.

@@ -202,8 +202,9 @@ impl LogTask {
         let Some(chunk) = self.decoder.take(&self.metrics.losses)? else {
             return Ok(());
         };
-        if self.decoder.event_millis() > 0 {
-            self.metrics.lag.set((self.clock.now_millis() - self.decoder.event_millis()).max(0));
+        let latest = self.decoder.latest_event_millis();
+        if latest > 0 {
+            self.metrics.lag.set((self.clock.now_millis() - latest).max(0));
         }
         self.metrics.position.set(i64::try_from(self.decoder.position()).unwrap_or(i64::MAX));
         self.send(chunk).await
