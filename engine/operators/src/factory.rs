@@ -11,14 +11,16 @@ use crate::{Calc, DropUpdateBefore, NotNull, Operator};
 ///
 /// # Errors
 /// A bug in the planner: an expression that does not fit the input.
-pub fn operator(node: &Node, input: &SchemaRef) -> Result<Option<Box<dyn Operator>>> {
+pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Operator>>> {
+    let input = inputs.first().ok_or_else(|| Error::bug("an operator without an input"));
+    let output = node.outputs.first().ok_or_else(|| Error::bug("an operator without an output"));
     match &node.operation {
-        Operation::Calc(calc) => {
-            let output = node.outputs.first().ok_or_else(|| Error::bug("a calculation without an output"))?;
-            Ok(Some(Box::new(Calc::compile(calc, input, &output.schema)?)))
-        }
+        Operation::Calc(calc) => Ok(Some(Box::new(Calc::compile(calc, input?, &output?.schema)?))),
         Operation::NotNull(check) => Ok(Some(Box::new(NotNull::new(check.clone())))),
         Operation::DropUpdateBefore => Ok(Some(Box::new(DropUpdateBefore))),
+        Operation::GroupAggregate(_) | Operation::Join(_) | Operation::Rank(_) | Operation::Normalize(_) => {
+            Err(Error::fix(format!("{} is not supported yet", node.operation.label())))
+        }
         Operation::Source(_) | Operation::Values(_) | Operation::Union | Operation::Sink(_) => Ok(None),
     }
 }

@@ -1,7 +1,8 @@
 //! Operators: synchronous, without I/O, without a clock. The runtime drives them.
 //!
 //! An [`Operator`] is handed batches and puts batches out; a chain of them runs in one task without
-//! a channel in between. State, when an operator has any, lives in `sluice-state`.
+//! a channel in between. State, when an operator has any, is a set of tables ([`StateTable`]) that
+//! the runtime asks for at a checkpoint and hands back after a restart.
 //!
 //! | input (`id`, `qty`) | `Calc: WHERE qty > 5` |
 //! |---|---|
@@ -12,14 +13,17 @@
 mod calc;
 mod drop_update_before;
 mod factory;
+mod key_index;
 mod not_null;
+mod state;
 
-use sluice_model::{ChangelogBatch, Result};
+use sluice_model::{ChangelogBatch, Error, Result};
 
 pub use calc::Calc;
 pub use drop_update_before::DropUpdateBefore;
 pub use factory::operator;
 pub use not_null::NotNull;
+pub use state::{Scope, StateOutput, StateTable};
 
 /// Where an operator puts its batches.
 pub type Output<'a> = &'a mut dyn FnMut(ChangelogBatch) -> Result<()>;
@@ -31,4 +35,35 @@ pub trait Operator: Send {
     /// # Errors
     /// An expression failed on a row, e.g. a division by zero.
     fn on_batch(&mut self, input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()>;
+
+    /// Event time has reached `watermark` (milliseconds since 1970) on all inputs: no row at or
+    /// before it is expected any more.
+    ///
+    /// # Errors
+    /// As [`on_batch`](Self::on_batch).
+    fn on_watermark(&mut self, _watermark: i64, _output: Output<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The tables that the operator keeps; none if it has no state.
+    fn state_tables(&self) -> &[StateTable] {
+        &[]
+    }
+
+    /// Hands out state.
+    ///
+    /// # Errors
+    /// Whatever `output` returns.
+    fn snapshot(&mut self, _scope: Scope, _output: StateOutput<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes rows of a state table back, in the order in which they were handed out. Called before
+    /// the first batch. What is restored does not count as a change.
+    ///
+    /// # Errors
+    /// State that the operator has no use for.
+    fn restore(&mut self, _table: usize, _rows: ChangelogBatch) -> Result<()> {
+        Err(Error::bug("state for an operator that keeps none"))
+    }
 }

@@ -21,7 +21,10 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogMode, Error, Result};
 
-pub use node::{Calc, NotNull, Operation, Sink, SinkTarget, Source, SourceTable, Values};
+pub use node::{
+    AggregateCall, Calc, GroupAggregate, Join, JoinKind, Normalize, NotNull, Operation, Rank, Sink, SinkTarget,
+    SortColumn, Source, SourceTable, Values,
+};
 
 /// Position of a node in [`StreamPlan::nodes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -38,8 +38,8 @@ impl Chain {
     pub(crate) fn new(plan: &StreamPlan, vertex: &Vertex) -> Result<Self> {
         let step = |step: &crate::graph::Step| {
             let node = plan.node(step.node);
-            let input = node.inputs.first().ok_or_else(|| Error::bug("an operator without an input"))?;
-            let operator = sluice_operators::operator(node, &plan.schema(input))?;
+            let inputs: Vec<_> = node.inputs.iter().map(|input| plan.schema(input)).collect();
+            let operator = sluice_operators::operator(node, &inputs)?;
             Ok(Step { operator, targets: step.targets.clone() })
         };
         let steps = vertex.steps.iter().map(step).collect::<Result<_>>()?;

@@ -1,13 +1,21 @@
 //! What a node does: one file per kind.
 
 mod calc;
+mod group_aggregate;
+mod join;
+mod normalize;
 mod not_null;
+mod rank;
 mod sink;
 mod source;
 mod values;
 
 pub use calc::Calc;
+pub use group_aggregate::{AggregateCall, GroupAggregate};
+pub use join::{Join, JoinKind};
+pub use normalize::Normalize;
 pub use not_null::NotNull;
+pub use rank::{Rank, SortColumn};
 pub use sink::{Sink, SinkTarget};
 pub use source::{Source, SourceTable};
 pub use values::Values;
@@ -27,6 +35,14 @@ pub enum Operation {
     DropUpdateBefore,
     /// Checks that columns hold no NULL.
     NotNull(NotNull),
+    /// Groups rows.
+    GroupAggregate(GroupAggregate),
+    /// Joins two streams.
+    Join(Box<Join>),
+    /// Keeps the first rows of every partition.
+    Rank(Rank),
+    /// Finds the old content of updated rows.
+    Normalize(Normalize),
     /// Writes a table.
     Sink(Sink),
 }
@@ -41,6 +57,10 @@ impl Operation {
             Self::Union => "Union".to_owned(),
             Self::DropUpdateBefore => "DropUpdateBefore".to_owned(),
             Self::NotNull(check) => check.label(),
+            Self::GroupAggregate(aggregate) => aggregate.label(),
+            Self::Join(join) => join.label(),
+            Self::Rank(rank) => rank.label(),
+            Self::Normalize(normalize) => normalize.label(),
             Self::Sink(sink) => sink.label(),
         }
     }

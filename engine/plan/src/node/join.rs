@@ -1,0 +1,61 @@
+//! Joins two streams on equal columns, for as long as the job runs.
+
+use datafusion_expr::Expr;
+
+/// Which rows without a partner are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    /// Pairs only.
+    Inner,
+    /// And rows of the left without a partner, with NULLs.
+    Left,
+    /// And rows of the right without a partner, with NULLs.
+    Right,
+    /// And rows of both without a partner.
+    Full,
+    /// Rows of the left that have a partner, once.
+    LeftSemi,
+    /// Rows of the left that have none.
+    LeftAnti,
+}
+
+/// Pairs of rows whose keys are equal and for which the condition holds. Input 0 is the left.
+///
+/// Columns of the result: those of the left, then those of the right; of the left only for
+/// [`JoinKind::LeftSemi`] and [`JoinKind::LeftAnti`].
+///
+/// | left `id, a` | right `id, b` | `LEFT JOIN`: `id, a, id, b` |
+/// |---|---|---|
+/// | `+I 1 x` | | `+I 1 x NULL NULL` |
+/// | | `+I 1 y` | `-D 1 x NULL NULL`, `+I 1 x 1 y` |
+/// | | `-D 1 y` | `-D 1 x 1 y`, `+I 1 x NULL NULL` |
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// Which rows without a partner are kept.
+    pub kind: JoinKind,
+    /// Columns of the left and of the right that must be equal, in pairs.
+    pub keys: Vec<(usize, usize)>,
+    /// NULL equals NULL (`IS NOT DISTINCT FROM`, `INTERSECT`).
+    pub null_equals_null: bool,
+    /// Condition on pairs besides; sees `l0, l1, …` and `r0, r1, …`, the columns by position.
+    pub condition: Option<Expr>,
+    /// What identifies a row of each side, if it is known: then that side may come without `-U`
+    /// only if the join key is part of it.
+    pub unique_keys: [Option<Vec<usize>>; 2],
+}
+
+impl Join {
+    pub(super) fn label(&self) -> String {
+        let kind = match self.kind {
+            JoinKind::Inner => "InnerJoin",
+            JoinKind::Left => "LeftOuterJoin",
+            JoinKind::Right => "RightOuterJoin",
+            JoinKind::Full => "FullOuterJoin",
+            JoinKind::LeftSemi => "LeftSemiJoin",
+            JoinKind::LeftAnti => "LeftAntiJoin",
+        };
+        let mut conditions: Vec<_> = self.keys.iter().map(|(left, right)| format!("l{left} = r{right}")).collect();
+        conditions.extend(self.condition.iter().map(ToString::to_string));
+        format!("Join: joinType=[{kind}], where=[{}]", conditions.join(" AND "))
+    }
+}
