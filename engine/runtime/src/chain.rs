@@ -15,6 +15,8 @@ use sluice_operators::Operator;
 use sluice_plan::StreamPlan;
 
 use crate::graph::{Target, Vertex};
+use crate::launch::States;
+use crate::operator_state::{self, OperatorSnapshot, Share};
 
 /// The running operators of one subtask.
 pub(crate) struct Chain {
@@ -25,6 +27,8 @@ pub(crate) struct Chain {
 }
 
 struct Step {
+    /// Names the operator's state.
+    state_id: String,
     /// `None` passes batches through: a union, whose merging is done by then.
     operator: Option<Box<dyn Operator>>,
     targets: Vec<Target>,
@@ -40,7 +44,7 @@ impl Chain {
             let node = plan.node(step.node);
             let inputs: Vec<_> = node.inputs.iter().map(|input| plan.schema(input)).collect();
             let operator = sluice_operators::operator(node, &inputs)?;
-            Ok(Step { operator, targets: step.targets.clone() })
+            Ok(Step { state_id: node.state_id.clone(), operator, targets: step.targets.clone() })
         };
         let steps = vertex.steps.iter().map(step).collect::<Result<_>>()?;
         Ok(Self { entries: vertex.entries.clone(), steps, work: VecDeque::new() })
@@ -58,11 +62,35 @@ impl Chain {
     ) -> Result<()> {
         let targets = self.entries.get(entry).ok_or_else(|| Error::bug(format!("there is no input {entry}")))?;
         enqueue(&mut self.work, targets, batch);
+        self.work_off(sent)
+    }
+
+    /// Tells the operators that event time has moved on; what they put out is appended to `sent`.
+    ///
+    /// # Errors
+    /// An operator failed.
+    pub(crate) fn advance(&mut self, watermark: i64, sent: &mut Vec<(usize, ChangelogBatch)>) -> Result<()> {
+        // Producers come before consumers, so that a consumer has the last rows before the watermark.
+        for index in 0..self.steps.len() {
+            let Step { operator, targets, .. } = &mut self.steps[index];
+            let work = &mut self.work;
+            if let Some(operator) = operator {
+                operator.on_watermark(watermark, &mut |result| {
+                    enqueue(work, targets, result);
+                    Ok(())
+                })?;
+            }
+            self.work_off(sent)?;
+        }
+        Ok(())
+    }
+
+    fn work_off(&mut self, sent: &mut Vec<(usize, ChangelogBatch)>) -> Result<()> {
         while let Some((target, batch)) = self.work.pop_front() {
             match target {
                 Target::Output(output) => sent.push((output, batch)),
                 Target::Step { step, input } => {
-                    let Step { operator, targets } = &mut self.steps[step];
+                    let Step { operator, targets, .. } = &mut self.steps[step];
                     let work = &mut self.work;
                     match operator {
                         None => enqueue(work, targets, batch),
@@ -72,6 +100,33 @@ impl Chain {
                         })?,
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The state of all operators.
+    ///
+    /// # Errors
+    /// An operator failed.
+    pub(crate) fn snapshot(&mut self, subtask: usize) -> Result<Vec<OperatorSnapshot>> {
+        let mut snapshots = Vec::new();
+        for Step { state_id, operator, .. } in &mut self.steps {
+            if let Some(operator) = operator {
+                snapshots.extend(OperatorSnapshot::take(operator.as_mut(), state_id, subtask)?);
+            }
+        }
+        Ok(snapshots)
+    }
+
+    /// Hands the operators their part of the states of a checkpoint.
+    ///
+    /// # Errors
+    /// State that cannot be read, or does not fit.
+    pub(crate) fn restore(&mut self, states: &States, share: Share) -> Result<()> {
+        for Step { state_id, operator, .. } in &mut self.steps {
+            if let (Some(operator), Some(states)) = (operator, states.get(state_id)) {
+                operator_state::restore(operator.as_mut(), states, share)?;
             }
         }
         Ok(())

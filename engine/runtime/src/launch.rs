@@ -17,6 +17,7 @@ use crate::exchange::Partitioner;
 use crate::gate::Gate;
 use crate::graph::{Edge, Vertex};
 use crate::job::{Job, TaskStatus};
+use crate::operator_state::Share;
 use crate::output::{Output, Outputs};
 use crate::program::Head;
 use crate::task::collect::{self, CollectWriter};
@@ -76,9 +77,11 @@ impl Launch<'_> {
                 link.status.set(TaskStatus::Initializing);
                 let outputs = std::mem::take(&mut wiring.outputs[number][subtask]);
                 let gate = std::mem::take(&mut wiring.gates[number][subtask]);
+                let mut chain = Chain::new(&program.plan, vertex)?;
+                chain.restore(self.states, Share { subtask, parallelism: vertex.parallelism })?;
                 let task = Task {
                     name: task_name(vertex, subtask),
-                    chain: Chain::new(&program.plan, vertex)?,
+                    chain,
                     outputs: Outputs::new(outputs, Arc::clone(&shared.metrics)),
                     gate: Gate::new(gate, self.job.config.at_least_once),
                     parallelism: vertex.parallelism,

@@ -52,6 +52,7 @@ mod hash;
 mod job;
 mod launch;
 mod metrics;
+mod operator_state;
 mod output;
 mod program;
 mod restart;

@@ -40,6 +40,17 @@ impl Outputs {
         Ok(())
     }
 
+    /// Sends what a chain has put out, and leaves none of it.
+    ///
+    /// # Errors
+    /// The rows cannot be dealt.
+    pub(crate) async fn send_all(&mut self, batches: &mut Vec<(usize, ChangelogBatch)>) -> Result<()> {
+        for (output, batch) in batches.drain(..) {
+            self.send(output, batch).await?;
+        }
+        Ok(())
+    }
+
     /// Sends a barrier, a watermark or the end to every consumer.
     pub(crate) async fn broadcast(&self, element: StreamElement) {
         for channel in self.outputs.iter().flat_map(|output| &output.channels) {

@@ -16,15 +16,17 @@ pub(crate) mod sink;
 pub(crate) mod source;
 pub(crate) mod values;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use sluice_model::{Barrier, CheckpointId, Error};
+use sluice_model::{Barrier, CheckpointId, Error, Result};
 use sluice_state::TaskState;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{TaskStatus, TaskStatusCell};
 use crate::metrics::TaskMetrics;
+use crate::operator_state::OperatorSnapshot;
 
 /// What a task tells the coordinator.
 #[derive(Debug)]
@@ -91,11 +93,27 @@ impl TaskLink {
         }
     }
 
-    /// Hands in the task's state at a barrier.
-    pub(crate) fn acknowledge(&self, checkpoint: CheckpointId, state_bytes: Option<Vec<u8>>) {
+    /// Hands in the task's state at a barrier: that of its reader or writer, and those of its operators.
+    pub(crate) fn acknowledge(&self, checkpoint: CheckpointId, own: Option<Vec<u8>>, operators: Vec<OperatorSnapshot>) {
         let state = |bytes| TaskState { id: self.state_id.clone(), subtask: self.subtask, bytes };
-        let states = state_bytes.map(state).into_iter().collect();
-        self.tell(TaskEvent::Acknowledged { task: self.index, checkpoint, states });
+        let mut states: Vec<_> = own.map(state).into_iter().collect();
+        let task = self.index;
+        if operators.is_empty() {
+            return self.tell(TaskEvent::Acknowledged { task, checkpoint, states });
+        }
+        // Encoding takes its time; the rows behind the barrier do not wait for it.
+        let link = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let encode = || operators.into_iter().map(OperatorSnapshot::encode).collect::<Result<Vec<_>>>();
+            let encoded = std::panic::catch_unwind(AssertUnwindSafe(encode));
+            match encoded.unwrap_or_else(|panic| Err(group::panicked(panic.as_ref()))) {
+                Ok(encoded) => {
+                    states.extend(encoded);
+                    link.tell(TaskEvent::Acknowledged { task, checkpoint, states });
+                }
+                Err(error) => link.tell(TaskEvent::Failed { name: format!("state of {}", link.state_id), error }),
+            }
+        });
     }
 
     /// Says that no further rows will come out of the task.

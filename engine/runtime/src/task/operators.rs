@@ -28,16 +28,23 @@ impl OperatorTask {
                     metrics.records_in.add(batch.num_rows() as u64);
                     metrics.bytes_in.add(batch.memory_size() as u64);
                     self.chain.push(input, batch, &mut sent)?;
-                    for (output, batch) in sent.drain(..) {
-                        self.outputs.send(output, batch).await?;
-                    }
+                    self.outputs.send_all(&mut sent).await?;
                 }
-                GateEvent::Watermark(watermark) => self.outputs.broadcast(StreamElement::Watermark(watermark)).await,
+                GateEvent::Watermark(watermark) => {
+                    metrics.clock.enter(Activity::Busy);
+                    self.chain.advance(watermark, &mut sent)?;
+                    self.outputs.send_all(&mut sent).await?;
+                    self.outputs.broadcast(StreamElement::Watermark(watermark)).await;
+                }
                 GateEvent::Barrier(barrier) => {
+                    let state = self.chain.snapshot(self.link.subtask)?;
                     self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
-                    self.link.acknowledge(barrier.checkpoint, None);
+                    self.link.acknowledge(barrier.checkpoint, None, state);
                 }
                 GateEvent::End => {
+                    // No further rows will come: event time is at its end.
+                    self.chain.advance(i64::MAX, &mut sent)?;
+                    self.outputs.send_all(&mut sent).await?;
                     self.outputs.broadcast(StreamElement::End).await;
                     self.link.ended();
                 }

@@ -126,7 +126,7 @@ impl SinkTask {
         let token = self.writer.prepare(barrier.checkpoint).await?;
         self.pending.add(barrier.checkpoint, token);
         self.reminder = Reminder::default();
-        self.link.acknowledge(barrier.checkpoint, self.pending.encode());
+        self.link.acknowledge(barrier.checkpoint, self.pending.encode(), Vec::new());
         Ok(())
     }
 

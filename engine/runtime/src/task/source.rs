@@ -78,17 +78,23 @@ impl SourceTask {
                 metrics.records_in.add(batch.num_rows() as u64);
                 metrics.bytes_in.add(batch.memory_size() as u64);
                 self.chain.push(table, batch, sent)?;
-                for (output, batch) in sent.drain(..) {
-                    self.outputs.send(output, batch).await?;
-                }
+                self.outputs.send_all(sent).await?;
             }
             SourceEvent::End => {
                 self.phase = Phase::Ended;
+                self.end_time().await?;
                 self.outputs.broadcast(StreamElement::End).await;
                 self.link.ended();
             }
         }
         Ok(())
+    }
+
+    /// No further rows will come: event time is at its end.
+    async fn end_time(&mut self) -> Result<()> {
+        let mut sent = Vec::new();
+        self.chain.advance(i64::MAX, &mut sent)?;
+        self.outputs.send_all(&mut sent).await
     }
 
     async fn on_command(&mut self, command: Command) -> Result<()> {
@@ -106,14 +112,16 @@ impl SourceTask {
     async fn on_barrier(&mut self, barrier: Barrier, drain: bool) -> Result<()> {
         let position = self.reader.position()?;
         if drain {
+            self.end_time().await?;
             self.outputs.broadcast(StreamElement::Watermark(i64::MAX)).await;
         }
+        let state = self.chain.snapshot(self.link.subtask)?;
         self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
         if barrier.kind == BarrierKind::Stop {
             self.phase = self.phase.stopped();
         }
         self.positions.push_back((barrier.checkpoint, position.clone()));
-        self.link.acknowledge(barrier.checkpoint, Some(position));
+        self.link.acknowledge(barrier.checkpoint, Some(position), state);
         Ok(())
     }
 
