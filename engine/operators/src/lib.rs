@@ -13,6 +13,7 @@
 mod calc;
 mod drop_update_before;
 mod factory;
+#[allow(dead_code)]
 mod key_index;
 mod not_null;
 mod state;

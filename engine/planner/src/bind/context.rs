@@ -44,8 +44,8 @@ impl ContextProvider for Binder<'_> {
         None
     }
 
-    fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        name.eq_ignore_ascii_case("row_number").then(datafusion_functions_window::row_number::row_number_udwf)
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
@@ -69,7 +69,7 @@ impl ContextProvider for Binder<'_> {
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        Vec::new()
+        vec!["row_number".to_owned()]
     }
 }
 

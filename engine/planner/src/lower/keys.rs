@@ -15,6 +15,13 @@ pub(super) fn project_keys(keys: &[Vec<usize>], columns: &[Option<usize>]) -> Ve
         .collect()
 }
 
+/// Whether the changes of one `key` come out of one subtask, in their order, when rows were dealt by
+/// `columns`: only then the newest change of a key is the one that comes last. (Flink calls such a
+/// key an upsert key.)
+pub(super) fn keeps_order(key: &[usize], columns: &[usize], parallelism: usize) -> bool {
+    parallelism == 1 || columns.iter().all(|column| key.contains(column))
+}
+
 /// The name of the column that an expression passes on unchanged: a column, perhaps renamed, or a
 /// cast that keeps different values different.
 pub(super) fn passed_column(expression: &Expr) -> Option<&datafusion_common::Column> {

@@ -1,14 +1,19 @@
 //! From optimised logical plans to one stream plan.
 //!
 //! ```text
-//! scans   which tables, which columns, does anybody need -U?   (all INSERTs together)
+//! needs   which tables, which columns, who needs -U?           (all INSERTs together)
 //! sources one node per connection, one port per table
 //! nodes   each query bottom-up; an equal part is made once
 //! sinks   keys checked, rows dealt by key where there are several writers
 //! ```
 
+mod aggregate;
+mod columns;
+mod join;
 mod keys;
+mod needs;
 mod nodes;
+mod rank;
 mod scans;
 mod sinks;
 mod target;
@@ -32,14 +37,14 @@ pub(crate) fn lower(
 ) -> Result<(StreamPlan, Vec<String>)> {
     let sinks =
         targets.iter().map(|target| sinks::PreparedSink::new(connectors, target)).collect::<Result<Vec<_>>>()?;
-    let mut scans = scans::Scans::default();
+    let mut needs = needs::Needs::default();
     for (query, sink) in queries.iter().zip(&sinks) {
-        scans.collect(query, sink.needs_update_before())?;
+        needs.collect(query, sink.needs_update_before())?;
     }
     let mut plan = StreamPlan::default();
-    let ports = scans.sources(connectors, settings, &mut plan)?;
+    let ports = std::mem::take(&mut needs.scans).sources(connectors, settings, &mut plan)?;
     let mut notes = Vec::new();
-    let mut nodes = nodes::Nodes::new(plan, ports);
+    let mut nodes = nodes::Nodes::new(plan, ports, needs, settings.parallelism);
     for (query, sink) in queries.iter().zip(sinks) {
         let input = nodes.lower(query)?;
         sink.add(connectors, settings, query, input, &mut nodes, &mut notes)?;

@@ -14,6 +14,8 @@ use sluice_model::{ChangelogMode, Error, Result, RowKind};
 use sluice_plan::{Calc, Distribution, Input, Node, Operation, Output, StreamPlan};
 
 use super::keys::{passed_column, project_keys};
+use super::needs::Needs;
+use super::rank::top_n_of;
 use super::scans::{Ports, base_table, is_on_key};
 use crate::ObjectPath;
 use crate::bind::from_datafusion;
@@ -23,11 +25,35 @@ pub(super) struct Nodes {
     plan: StreamPlan,
     ports: Ports,
     made: HashMap<LogicalPlan, Input>,
+    needs: Needs,
+    /// Subtasks of operators that rows are dealt to by key.
+    parallelism: usize,
 }
 
 impl Nodes {
-    pub(super) fn new(plan: StreamPlan, ports: Ports) -> Self {
-        Self { plan, ports, made: HashMap::new() }
+    pub(super) fn new(plan: StreamPlan, ports: Ports, needs: Needs, parallelism: usize) -> Self {
+        Self { plan, ports, made: HashMap::new(), needs, parallelism: parallelism.max(1) }
+    }
+
+    pub(super) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    pub(super) fn parallelism(&self) -> usize {
+        self.parallelism
+    }
+
+    /// An input dealt by the key of an operator, and the operator's parallelism. Without a key
+    /// everything goes to one subtask.
+    pub(super) fn dealt_by(&self, mut input: Input, key: &[usize]) -> (Input, usize) {
+        let upstream = self.plan.node(input.node).parallelism;
+        let parallelism = if key.is_empty() { 1 } else { self.parallelism };
+        input.distribution = match parallelism {
+            1 if upstream == 1 => Distribution::Forward,
+            1 => Distribution::Single,
+            _ => Distribution::Hash(key.to_vec()),
+        };
+        (input, parallelism)
     }
 
     pub(super) fn into_plan(self) -> StreamPlan {
@@ -43,7 +69,20 @@ impl Nodes {
         if let Some(made) = self.made.get(query) {
             return Ok(made.clone());
         }
-        let input = match query {
+        let input = match (top_n_of(query), query) {
+            (Some((top, None)), _) => self.top_n(&top, query)?,
+            (Some((top, Some(projection))), _) => {
+                let from = self.top_n(&top, &projection.input)?;
+                self.project(from, &projection.input, None, &projection.expr, query)?
+            }
+            (None, query) => self.lower_plain(query)?,
+        };
+        self.made.insert(query.clone(), input.clone());
+        Ok(input)
+    }
+
+    fn lower_plain(&mut self, query: &LogicalPlan) -> Result<Input> {
+        Ok(match query {
             LogicalPlan::TableScan(scan) => self.scan(scan)?,
             LogicalPlan::SubqueryAlias(alias) => self.lower(&alias.input)?,
             LogicalPlan::Projection(projection) => match projection.input.as_ref() {
@@ -59,10 +98,11 @@ impl Nodes {
             LogicalPlan::Union(union) => self.union(union, query)?,
             LogicalPlan::Values(values) => self.values(values, query)?,
             LogicalPlan::EmptyRelation(empty) => self.constant(empty, query)?,
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, query)?,
+            LogicalPlan::Join(join) => self.join(join, query)?,
+            LogicalPlan::Limit(limit) => self.limit(limit, query)?,
             other => return Err(not_yet(other)),
-        };
-        self.made.insert(query.clone(), input.clone());
-        Ok(input)
+        })
     }
 
     /// Adds a node with one output, in `parallelism` subtasks.
@@ -116,6 +156,17 @@ impl Nodes {
         query: &LogicalPlan,
     ) -> Result<Input> {
         let from = self.lower(input)?;
+        self.project(from, input, filter, expressions, query)
+    }
+
+    pub(super) fn project(
+        &mut self,
+        from: Input,
+        input: &LogicalPlan,
+        filter: Option<&Expr>,
+        expressions: &[Expr],
+        query: &LogicalPlan,
+    ) -> Result<Input> {
         let source = self.plan.output(&from).clone();
         let schema = input.schema();
         if let Some(filter) = filter {
@@ -250,7 +301,7 @@ fn output_schema(query: &LogicalPlan, passed: &[Option<usize>], source: &SchemaR
 }
 
 /// An expression over the names of a stream's columns, which have no qualifier.
-fn unqualified(expression: &Expr, schema: &DFSchema, source: &SchemaRef) -> Result<Expr> {
+pub(super) fn unqualified(expression: &Expr, schema: &DFSchema, source: &SchemaRef) -> Result<Expr> {
     let renamed = expression.clone().transform(|node| match node {
         Expr::Column(column) => {
             let index = schema.index_of_column(&column)?;
@@ -274,17 +325,11 @@ fn literal(expression: &Expr) -> Result<ScalarValue> {
 
 fn not_yet(query: &LogicalPlan) -> Error {
     let what = match query {
-        LogicalPlan::Aggregate(_) => "GROUP BY",
-        LogicalPlan::Distinct(_) => "SELECT DISTINCT",
-        LogicalPlan::Join(_) => "a join",
-        LogicalPlan::Window(_) => "an OVER window",
-        LogicalPlan::Sort(_) => "ORDER BY",
-        LogicalPlan::Limit(_) => "LIMIT",
+        LogicalPlan::Window(_) => "an OVER window that is not a Top-N",
+        LogicalPlan::Sort(_) => "ORDER BY without LIMIT",
         LogicalPlan::Unnest(_) => "UNNEST",
         LogicalPlan::Subquery(_) => "a sub-query in an expression",
         _ => "this part of the query",
     };
-    Error::fix(format!("{what} is not supported yet"))
-        .because("the operators that keep state are still to come")
-        .with_hint("projections, filters, expressions, UNION ALL, sub-queries in FROM and views are supported")
+    Error::fix(format!("{what} is not supported yet")).with_hint("docs/flink-compatibility.md lists what is")
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::{Expr, LogicalPlan, TableScan};
 use sluice_connector_api::{Connectors, Source};
-use sluice_model::{ChangelogMode, Error, Result, TableDefinition};
+use sluice_model::{ChangelogMode, Error, Result, RowKind, TableDefinition};
 use sluice_plan::{Distribution, Input, Node, Operation, Output, SourceTable, StreamPlan};
 
+use super::needs::Needs;
 use crate::bind::BaseTable;
 use crate::catalog::CatalogTable;
 use crate::{ObjectPath, PlannerSettings};
@@ -30,20 +31,8 @@ struct Scan {
 pub(super) type Ports = HashMap<ObjectPath, Input>;
 
 impl Scans {
-    /// Notes the scans of a query. `update_before`: its consumer needs `-U` rows.
-    pub(super) fn collect(&mut self, query: &LogicalPlan, update_before: bool) -> Result<()> {
-        let update_before = match query {
-            LogicalPlan::TableScan(scan) => return self.add(scan, update_before),
-            LogicalPlan::Filter(filter) => update_before || !is_on_key(&filter.predicate, &filter.input),
-            _ => update_before,
-        };
-        for input in query.inputs() {
-            self.collect(input, update_before)?;
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, scan: &TableScan, update_before: bool) -> Result<()> {
+    /// Notes a scan whose consumer needs `-U` rows, or not.
+    pub(super) fn add(&mut self, scan: &TableScan, update_before: bool) -> Result<()> {
         let base = base_table(scan)?;
         let entry = self.0.entry(base.table.path.clone()).or_insert_with(|| Scan {
             table: Arc::clone(&base.table),
@@ -81,10 +70,10 @@ impl Scans {
 
 /// Paths of the scanned tables whose connector can share a reader.
 pub(crate) fn shared_tables(connectors: &Connectors, query: &LogicalPlan) -> Result<Vec<String>> {
-    let mut scans = Scans::default();
-    scans.collect(query, false)?;
+    let mut needs = Needs::default();
+    needs.collect(query, false)?;
     let mut shared = Vec::new();
-    for (path, scan) in scans.0 {
+    for (path, scan) in needs.scans.0 {
         if connectors.sharing_key(&scan.table.definition(false)?)?.is_some() {
             shared.push(path.to_string());
         }
@@ -131,9 +120,33 @@ fn add_source(
         state_id: format!("source {key}"),
     })?;
     for (port, path) in paths.into_iter().enumerate() {
-        ports.insert(path, Input { node, port, distribution: Distribution::Forward });
+        let input = Input { node, port, distribution: Distribution::Forward };
+        let input = normalized(plan, settings, input, &path)?;
+        ports.insert(path, input);
     }
     Ok(())
+}
+
+/// Where somebody wants `-U` and the connector cannot tell, the rows of the table are kept.
+fn normalized(plan: &mut StreamPlan, settings: &PlannerSettings, input: Input, path: &ObjectPath) -> Result<Input> {
+    let output = plan.output(&input).clone();
+    let Operation::Source(source) = &plan.node(input.node).operation else { return Ok(input) };
+    let is_wanted = source.tables[input.port].changelog.contains(RowKind::UpdateBefore);
+    let is_there = output.changelog.is_append() || output.changelog.contains(RowKind::UpdateBefore);
+    let Some(key) = output.keys.first().cloned().filter(|_| is_wanted && !is_there) else { return Ok(input) };
+    let distribution = match (plan.node(input.node).parallelism, settings.parallelism) {
+        (1, 1) => Distribution::Forward,
+        (_, 1) => Distribution::Single,
+        _ => Distribution::Hash(key.clone()),
+    };
+    let node = plan.add(Node {
+        operation: Operation::Normalize(sluice_plan::Normalize { key, update_before: true }),
+        inputs: vec![Input { distribution, ..input }],
+        outputs: vec![Output { changelog: ChangelogMode::RETRACT, ..output }],
+        parallelism: settings.parallelism,
+        state_id: format!("normalize {path}"),
+    })?;
+    Ok(Input { node, port: 0, distribution: Distribution::Forward })
 }
 
 fn output_of(source: &dyn Source, index: usize, definition: &TableDefinition) -> Output {

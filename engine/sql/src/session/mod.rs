@@ -25,7 +25,7 @@ use sluice_runtime::Engine;
 pub use complete::Completion;
 pub use home::Home;
 pub use outcome::{JobRecipe, Outcome, QueryResult, ResultTable, SubmittedJob};
-pub use script::{Script, ScriptEvent, ScriptStatement};
+pub use script::{OnEvent, Script, ScriptEvent, ScriptStatement};
 
 use crate::parser::{self, Statement};
 use crate::settings::Settings;

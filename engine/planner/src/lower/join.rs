@@ -1,0 +1,200 @@
+//! Joins of two streams.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema, SchemaRef};
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::{Column, JoinType, NullEquality};
+use datafusion_expr::{Expr, LogicalPlan};
+use sluice_model::{ChangelogMode, Error, Result};
+use sluice_plan::{Calc, Distribution, Input, Join, JoinKind, Operation, Output};
+
+use super::columns::Columns;
+use super::keys::keeps_order;
+use super::nodes::Nodes;
+use crate::bind::from_datafusion;
+
+/// One input: its node, which columns of it the join goes by, how many of its columns are the query's.
+struct Side {
+    input: Input,
+    keys: Vec<usize>,
+    width: usize,
+}
+
+impl Nodes {
+    pub(super) fn join(&mut self, join: &datafusion_expr::Join, query: &LogicalPlan) -> Result<Input> {
+        if join.null_aware {
+            return Err(Error::fix("NOT IN over a sub-query is not supported yet")
+                .because("one NULL among the rows of the sub-query takes every row away")
+                .with_hint("write NOT EXISTS (SELECT … WHERE …)"));
+        }
+        let (kind, is_swapped) = kind(join.join_type)?;
+        let left = self.side(&join.left, join.on.iter().map(|(left, _)| left), query)?;
+        let right = self.side(&join.right, join.on.iter().map(|(_, right)| right), query)?;
+        let condition = join.filter.as_ref().map(|filter| condition(filter, join, is_swapped)).transpose()?;
+        let (left, right) = if is_swapped { (right, left) } else { (left, right) };
+        let outputs = [self.plan().output(&left.input).clone(), self.plan().output(&right.input).clone()];
+        let unique_keys = [outputs[0].keys.first().cloned(), outputs[1].keys.first().cloned()];
+        let keeps_right = !matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti);
+        let node = Join {
+            kind,
+            keys: left.keys.iter().copied().zip(right.keys.iter().copied()).collect(),
+            null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
+            condition,
+            unique_keys,
+        };
+        let appends = kind == JoinKind::Inner && outputs.iter().all(|output| output.changelog.is_append());
+        let widths = (left.width, outputs[0].schema.fields().len(), right.width);
+        let parallelism = if node.keys.is_empty() { 1 } else { self.parallelism() };
+        let mut keys = joined_keys(&outputs, &left.keys, &right.keys, kind);
+        let all_right = right.keys.iter().map(|column| column + widths.1).collect::<Vec<_>>();
+        keys.retain(|key| keeps_order(key, &left.keys, parallelism) || keeps_order(key, &all_right, parallelism));
+        let output = Output {
+            schema: joined_schema(&outputs, kind, keeps_right),
+            changelog: if appends { ChangelogMode::APPEND } else { ChangelogMode::RETRACT },
+            keys,
+        };
+        let inputs = [left, right].map(|side| self.dealt(side, parallelism)).into_iter().collect();
+        let id = self.state_id("join", query);
+        let joined = self.add(Operation::Join(Box::new(node)), inputs, output, parallelism, id)?;
+        self.without_computed_keys(joined, widths, keeps_right, query)
+    }
+
+    fn side<'a>(
+        &mut self,
+        input: &LogicalPlan,
+        keys: impl Iterator<Item = &'a Expr>,
+        query: &LogicalPlan,
+    ) -> Result<Side> {
+        let from = self.lower(input)?;
+        let source = self.plan().output(&from).clone();
+        let width = source.schema.fields().len();
+        let mut columns = Columns::all(input, source)?;
+        let keys = keys.map(|key| columns.place(key)).collect::<Result<Vec<_>>>()?;
+        Ok(Side { input: columns.add(self, from, query)?, keys, width })
+    }
+
+    fn dealt(&self, side: Side, parallelism: usize) -> Input {
+        let mut input = side.input;
+        let upstream = self.plan().node(input.node).parallelism;
+        if parallelism > 1 {
+            input.distribution = Distribution::Hash(side.keys);
+        } else if upstream > 1 {
+            input.distribution = Distribution::Single;
+        }
+        input
+    }
+
+    /// Drops the columns that were only there to join by. `widths`: columns of the left that are the
+    /// query's, all columns of the left, and columns of the right that are the query's.
+    fn without_computed_keys(
+        &mut self,
+        joined: Input,
+        (left, all_left, right): (usize, usize, usize),
+        keeps_right: bool,
+        query: &LogicalPlan,
+    ) -> Result<Input> {
+        let source = self.plan().output(&joined).clone();
+        let mut kept: Vec<usize> = (0..left).collect();
+        if keeps_right {
+            kept.extend(all_left..all_left + right);
+        }
+        if kept.len() == source.schema.fields().len() {
+            return Ok(joined);
+        }
+        let passed: Vec<_> = kept.iter().copied().map(Some).collect();
+        let output = Output {
+            schema: Arc::new(source.schema.project(&kept).map_err(Error::from_arrow)?),
+            changelog: source.changelog,
+            keys: super::keys::project_keys(&source.keys, &passed),
+        };
+        let column = |index: &usize| Expr::Column(Column::new_unqualified(source.schema.field(*index).name()));
+        let calc = Calc { filter: None, projection: kept.iter().map(column).collect() };
+        let id = self.state_id("joined", query);
+        let parallelism = self.plan().node(joined.node).parallelism;
+        self.add(Operation::Calc(calc), vec![joined], output, parallelism, id)
+    }
+}
+
+/// The kind of join, and whether left and right change places.
+fn kind(join_type: JoinType) -> Result<(JoinKind, bool)> {
+    Ok(match join_type {
+        JoinType::Inner => (JoinKind::Inner, false),
+        JoinType::Left => (JoinKind::Left, false),
+        JoinType::Right => (JoinKind::Right, false),
+        JoinType::Full => (JoinKind::Full, false),
+        JoinType::LeftSemi => (JoinKind::LeftSemi, false),
+        JoinType::LeftAnti => (JoinKind::LeftAnti, false),
+        JoinType::RightSemi => (JoinKind::LeftSemi, true),
+        JoinType::RightAnti => (JoinKind::LeftAnti, true),
+        JoinType::LeftMark | JoinType::RightMark => {
+            return Err(Error::fix("EXISTS or IN inside of another expression is not supported yet")
+                .with_hint("put it at the top of the WHERE condition, joined by AND"));
+        }
+    })
+}
+
+/// The condition over `l0, l1, …` and `r0, r1, …`.
+fn condition(filter: &Expr, join: &datafusion_expr::Join, is_swapped: bool) -> Result<Expr> {
+    let (left, right) = if is_swapped { ("r", "l") } else { ("l", "r") };
+    let renamed = filter.clone().transform(|node| match node {
+        Expr::Column(column) => {
+            let name = match join.left.schema().maybe_index_of_column(&column) {
+                Some(index) => format!("{left}{index}"),
+                None => format!("{right}{}", join.right.schema().index_of_column(&column)?),
+            };
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name))))
+        }
+        other => Ok(Transformed::no(other)),
+    });
+    renamed.map(|renamed| renamed.data).map_err(|error| from_datafusion(error, &[]))
+}
+
+/// Columns of both sides; a side that may be missing is nullable. Names are made different, because
+/// expressions further up go by name.
+fn joined_schema(outputs: &[Output; 2], kind: JoinKind, keeps_right: bool) -> SchemaRef {
+    let nullable = [matches!(kind, JoinKind::Right | JoinKind::Full), matches!(kind, JoinKind::Left | JoinKind::Full)];
+    let mut names = HashSet::new();
+    let mut fields: Vec<Field> = Vec::new();
+    for (output, nullable) in outputs.iter().zip(nullable).take(if keeps_right { 2 } else { 1 }) {
+        for field in output.schema.fields() {
+            let mut name = field.name().clone();
+            let mut number = 0;
+            while !names.insert(name.clone()) {
+                name = format!("{}{number}", field.name());
+                number += 1;
+            }
+            fields.push(field.as_ref().clone().with_name(name).with_nullable(field.is_nullable() || nullable));
+        }
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// A side that matches at most one row of the other leaves the other's keys unique; otherwise a pair
+/// is identified by a key of each.
+fn joined_keys(outputs: &[Output; 2], left: &[usize], right: &[usize], kind: JoinKind) -> Vec<Vec<usize>> {
+    let [left_output, right_output] = outputs;
+    if matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti) {
+        return left_output.keys.clone();
+    }
+    let is_unique = |output: &Output, columns: &[usize]| {
+        output.keys.iter().any(|key| key.iter().all(|column| columns.contains(column)))
+    };
+    let width = left_output.schema.fields().len();
+    let shifted = |key: &Vec<usize>| key.iter().map(|column| column + width).collect::<Vec<_>>();
+    let mut keys = Vec::new();
+    // A row of the other side that has no partner has NULLs in these columns.
+    if is_unique(right_output, right) && matches!(kind, JoinKind::Inner | JoinKind::Left) {
+        keys.extend(left_output.keys.clone());
+    }
+    if is_unique(left_output, left) && matches!(kind, JoinKind::Inner | JoinKind::Right) {
+        keys.extend(right_output.keys.iter().map(shifted));
+    }
+    if keys.is_empty() {
+        for left in &left_output.keys {
+            keys.extend(right_output.keys.iter().map(|right| [left.clone(), shifted(right)].concat()));
+        }
+    }
+    keys
+}

@@ -1,0 +1,86 @@
+//! The queries that are checked. `$1` to `$3` become random small numbers.
+//!
+//! Behind `--` stands the key of the result, so that a sink that goes by key can be checked as well:
+//! the newest row of a key has to be the right one. Without it every change is counted, row by row.
+
+/// Table `t (id BIGINT, a INT, b INT, s STRING)` alone, without state.
+const STATELESS: [&str; 16] = [
+    "SELECT id, a, b, s FROM t -- id",
+    "SELECT id, b, s FROM t WHERE a > $1 -- id",
+    "SELECT id, a FROM t WHERE id > $1 -- id",
+    "SELECT id, a + b AS c FROM t WHERE a IS NOT NULL -- id",
+    "SELECT id, a * $1 - b AS c, UPPER(s) AS u FROM t WHERE a < $2 OR b IS NULL -- id",
+    "SELECT id, CASE WHEN a > $1 THEN 'high' WHEN a > $2 THEN 'mid' ELSE s END AS c FROM t -- id",
+    "SELECT id, COALESCE(a, b, $1) AS c FROM t WHERE s <> 'x' -- id",
+    "SELECT id, a FROM t WHERE a BETWEEN $1 AND $2 -- id",
+    "SELECT id, s FROM t WHERE a IN ($1, $2, $3) -- id",
+    "SELECT id, c FROM (SELECT id, a + $1 AS c, b FROM t WHERE b > $2) AS q WHERE c < $3 -- id",
+    "WITH q AS (SELECT id, a, s FROM t WHERE a IS NOT NULL) SELECT id, s FROM q WHERE a <> $1 -- id",
+    "SELECT id, a FROM t WHERE NOT (a > $1 AND b < $2) -- id",
+    "SELECT id, s || '-' || s AS c FROM t WHERE CHAR_LENGTH(s) > 1 -- id",
+    "SELECT a, b FROM t",
+    "SELECT a FROM t WHERE a > $1 UNION ALL SELECT b FROM t WHERE b > $2",
+    "SELECT s FROM t UNION ALL SELECT s FROM t WHERE a = $1",
+];
+
+/// Groups.
+const AGGREGATES: [&str; 17] = [
+    "SELECT s, COUNT(*) AS n FROM t GROUP BY s",
+    "SELECT a, COUNT(b) AS n, SUM(b) AS total FROM t GROUP BY a",
+    "SELECT a, MIN(b) AS low, MAX(b) AS high, MIN(s) AS first FROM t GROUP BY a",
+    "SELECT a + $1 AS c, SUM(a * b) AS total FROM t GROUP BY a + $1",
+    "SELECT a, s, COUNT(*) AS n FROM t WHERE b > $1 GROUP BY a, s",
+    "SELECT a, SUM(b) AS total FROM t GROUP BY a HAVING SUM(b) > $1",
+    "SELECT a, COUNT(DISTINCT b) AS n, SUM(DISTINCT b) AS total FROM t GROUP BY a",
+    "SELECT a, COUNT(*) FILTER (WHERE b > $1) AS n, SUM(b) FILTER (WHERE s <> 'x') AS total FROM t GROUP BY a",
+    "SELECT DISTINCT a, s FROM t",
+    "SELECT DISTINCT b FROM t WHERE a < $1",
+    "SELECT n, COUNT(*) AS m FROM (SELECT a, COUNT(*) AS n FROM t GROUP BY a) AS q GROUP BY n",
+    "SELECT MAX(total) AS best, s FROM (SELECT a, s, SUM(b) AS total FROM t GROUP BY a, s) AS q GROUP BY s",
+    "SELECT a FROM t UNION SELECT b FROM t",
+    "SELECT a FROM t WHERE a > $1 INTERSECT SELECT b FROM t",
+    "SELECT a FROM t EXCEPT SELECT b FROM t WHERE b < $1",
+    "SELECT id, COUNT(*) AS n FROM t GROUP BY id -- id",
+    "SELECT id, SUM(a) AS total, MAX(s) AS last FROM t GROUP BY id -- id",
+];
+
+/// Tables `t` and `u (id BIGINT, a INT, b INT, s STRING)`.
+const JOINS: [&str; 18] = [
+    "SELECT t.id, u.id AS uid, t.s, u.s AS us FROM t JOIN u ON t.a = u.a",
+    "SELECT t.id, t.a, u.b FROM t JOIN u ON t.id = u.id -- id",
+    "SELECT t.id, t.a, u.b FROM t LEFT JOIN u ON t.id = u.id -- id",
+    "SELECT t.id, u.id AS uid FROM t LEFT JOIN u ON t.a = u.a AND t.b > u.b",
+    "SELECT t.id, u.id AS uid FROM t RIGHT JOIN u ON t.a = u.b",
+    "SELECT t.id, u.id AS uid, t.s FROM t FULL JOIN u ON t.a = u.a AND t.s = u.s",
+    "SELECT t.id, u.id AS uid FROM t JOIN u ON t.a = u.a AND t.b < u.b + $1",
+    "SELECT t.id, u.id AS uid FROM t CROSS JOIN u WHERE t.a = $1 AND u.b = $2",
+    "SELECT id, s FROM t WHERE a IN (SELECT b FROM u) -- id",
+    "SELECT id, s FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a AND u.b > t.b) -- id",
+    "SELECT id, s FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.a = t.a) -- id",
+    "SELECT t.s, COUNT(*) AS n, SUM(u.b) AS total FROM t JOIN u ON t.a = u.a GROUP BY t.s",
+    "SELECT t.id, q.n FROM t JOIN (SELECT a, COUNT(*) AS n FROM u GROUP BY a) AS q ON t.a = q.a",
+    "SELECT x.id, y.id AS other FROM t AS x JOIN t AS y ON x.a = y.b",
+    "SELECT t.id, u.id AS uid, v.id AS vid FROM t JOIN u ON t.a = u.a JOIN t AS v ON u.b = v.b",
+    "SELECT id, a FROM t WHERE b = (SELECT MAX(b) FROM u) -- id",
+    "SELECT id, a FROM t WHERE b > (SELECT MIN(u.b) FROM u WHERE u.a = t.a) -- id",
+    "SELECT t.a, u.s FROM t JOIN u ON t.id + $1 = u.id - $1",
+];
+
+/// The first rows.
+const TOP_N: [&str; 7] = [
+    "SELECT id, a, b FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b, id) AS rn FROM t) AS q WHERE rn <= 2",
+    "SELECT id, a, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b DESC, id) AS rn FROM t) AS q \
+     WHERE rn <= 3",
+    "SELECT id, s FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY s ORDER BY id DESC) AS rn FROM t) AS q WHERE rn = 1",
+    "SELECT id, a FROM t ORDER BY a NULLS FIRST, id LIMIT 3",
+    "SELECT id, b FROM t ORDER BY b DESC NULLS LAST, id LIMIT 2 OFFSET 1",
+    "SELECT a, n FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY n DESC, a) AS rn FROM \
+     (SELECT a, COUNT(*) AS n FROM t WHERE a IS NOT NULL GROUP BY a) AS p) AS q WHERE rn <= 2",
+    "SELECT id, rn FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY a, b, id) AS rn FROM t WHERE a > $1 AND b > $2) AS q \
+     WHERE rn < 4 AND rn > 1",
+];
+
+/// All of them.
+pub(super) fn all() -> Vec<&'static str> {
+    [&STATELESS[..], &AGGREGATES, &JOINS, &TOP_N].concat()
+}
