@@ -101,6 +101,7 @@ fn parse_type(text: &str) -> SqlType {
         "STRING" => SqlType::STRING,
         "DATE" => SqlType::Date,
         "TIMESTAMP" => SqlType::Timestamp(6),
+        "TIMESTAMP(3)" => SqlType::Timestamp(3),
         "TIMESTAMP_LTZ" => SqlType::TimestampLtz(6),
         decimal if decimal.starts_with("DECIMAL(") => {
             let inner = decimal.trim_start_matches("DECIMAL(").trim_end_matches(')');

@@ -124,21 +124,22 @@ impl Projection {
     }
 }
 
-struct Compiler {
+/// Compiles expressions over the columns of one schema.
+pub(crate) struct Compiler {
     schema: DFSchema,
     props: ExecutionProps,
     context: PhysicalPlanningContext,
 }
 
 impl Compiler {
-    fn new(input: &SchemaRef) -> Result<Self> {
+    pub(crate) fn new(input: &SchemaRef) -> Result<Self> {
         let schema = DFSchema::try_from(input.as_ref().clone()).map_err(from_datafusion)?;
         let mut props = ExecutionProps::new();
         props.config_options = Some(Arc::new(ConfigOptions::default()));
         Ok(Self { schema, props, context: PhysicalPlanningContext::default() })
     }
 
-    fn compile(&self, expression: &Expr) -> Result<Arc<dyn PhysicalExpr>> {
+    pub(crate) fn compile(&self, expression: &Expr) -> Result<Arc<dyn PhysicalExpr>> {
         create_physical_expr(expression, &self.schema, &self.props, &self.context).map_err(from_datafusion)
     }
 }

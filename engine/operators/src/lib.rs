@@ -10,6 +10,8 @@
 //! | `-U 1 9` | `-U 1 9` |
 //! | `+U 1 3` | |
 
+mod assign_watermark;
+mod assign_window;
 mod calc;
 mod drop_update_before;
 mod factory;
@@ -17,9 +19,12 @@ mod factory;
 mod key_index;
 mod not_null;
 mod state;
+mod time;
 
 use sluice_model::{ChangelogBatch, Error, Result};
 
+pub use assign_watermark::AssignWatermark;
+pub use assign_window::AssignWindow;
 pub use calc::Calc;
 pub use drop_update_before::DropUpdateBefore;
 pub use factory::operator;
@@ -44,6 +49,12 @@ pub trait Operator: Send {
     /// As [`on_batch`](Self::on_batch).
     fn on_watermark(&mut self, _watermark: i64, _output: Output<'_>) -> Result<()> {
         Ok(())
+    }
+
+    /// The watermark that the rows put out since the last call bring with them, in milliseconds since
+    /// 1970; `None` for all operators but those that make watermarks.
+    fn new_watermark(&mut self) -> Option<i64> {
+        None
     }
 
     /// The tables that the operator keeps; none if it has no state.

@@ -22,8 +22,8 @@ use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogMode, Error, Result};
 
 pub use node::{
-    AggregateCall, Calc, GroupAggregate, Join, JoinKind, Normalize, NotNull, Operation, Rank, Sink, SinkTarget,
-    SortColumn, Source, SourceTable, Values,
+    AggregateCall, AssignWatermark, AssignWindow, Calc, GroupAggregate, Join, JoinKind, Normalize, NotNull, Operation,
+    Rank, Sink, SinkTarget, SortColumn, Source, SourceTable, Values, WindowKind,
 };
 
 /// Position of a node in [`StreamPlan::nodes`].

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use sluice_model::{ChangelogBatch, Error, Result};
+use sluice_model::{ChangelogBatch, Error, Result, StreamElement};
 use sluice_operators::Operator;
 use sluice_plan::StreamPlan;
 
@@ -22,8 +22,15 @@ use crate::operator_state::{self, OperatorSnapshot, Share};
 pub(crate) struct Chain {
     entries: Vec<Vec<Target>>,
     steps: Vec<Step>,
-    /// Batches on their way; empty between calls.
-    work: VecDeque<(Target, ChangelogBatch)>,
+    /// What is on its way; empty between calls.
+    work: VecDeque<(Target, Moving)>,
+}
+
+/// Rows or time, on the way from operator to operator.
+#[derive(Debug, Clone)]
+enum Moving {
+    Rows(ChangelogBatch),
+    Watermark(i64),
 }
 
 struct Step {
@@ -32,7 +39,12 @@ struct Step {
     /// `None` passes batches through: a union, whose merging is done by then.
     operator: Option<Box<dyn Operator>>,
     targets: Vec<Target>,
+    /// How far event time has come on each input.
+    watermarks: Vec<i64>,
 }
+
+/// What leaves a task: the output, and rows or a watermark.
+pub(crate) type Sent = Vec<(usize, StreamElement)>;
 
 impl Chain {
     /// Compiles the operators of a vertex.
@@ -44,61 +56,46 @@ impl Chain {
             let node = plan.node(step.node);
             let inputs: Vec<_> = node.inputs.iter().map(|input| plan.schema(input)).collect();
             let operator = sluice_operators::operator(node, &inputs)?;
-            Ok(Step { state_id: node.state_id.clone(), operator, targets: step.targets.clone() })
+            let watermarks = vec![i64::MIN; inputs.len()];
+            Ok(Step { state_id: node.state_id.clone(), operator, targets: step.targets.clone(), watermarks })
         };
         let steps = vertex.steps.iter().map(step).collect::<Result<_>>()?;
         Ok(Self { entries: vertex.entries.clone(), steps, work: VecDeque::new() })
     }
 
-    /// Pushes a batch through; what leaves the task is appended to `sent` with its output.
+    /// Pushes a batch through; what leaves the task is appended to `sent`.
     ///
     /// # Errors
     /// An operator failed.
-    pub(crate) fn push(
-        &mut self,
-        entry: usize,
-        batch: ChangelogBatch,
-        sent: &mut Vec<(usize, ChangelogBatch)>,
-    ) -> Result<()> {
+    pub(crate) fn push(&mut self, entry: usize, batch: ChangelogBatch, sent: &mut Sent) -> Result<()> {
         let targets = self.entries.get(entry).ok_or_else(|| Error::bug(format!("there is no input {entry}")))?;
-        enqueue(&mut self.work, targets, batch);
+        enqueue(&mut self.work, targets, Moving::Rows(batch));
         self.work_off(sent)
     }
 
-    /// Tells the operators that event time has moved on; what they put out is appended to `sent`.
+    /// Event time has moved on at all entries; what leaves the task is appended to `sent`.
     ///
     /// # Errors
     /// An operator failed.
-    pub(crate) fn advance(&mut self, watermark: i64, sent: &mut Vec<(usize, ChangelogBatch)>) -> Result<()> {
-        // Producers come before consumers, so that a consumer has the last rows before the watermark.
-        for index in 0..self.steps.len() {
-            let Step { operator, targets, .. } = &mut self.steps[index];
-            let work = &mut self.work;
-            if let Some(operator) = operator {
-                operator.on_watermark(watermark, &mut |result| {
-                    enqueue(work, targets, result);
-                    Ok(())
-                })?;
-            }
-            self.work_off(sent)?;
+    pub(crate) fn advance(&mut self, watermark: i64, sent: &mut Sent) -> Result<()> {
+        for targets in &self.entries {
+            enqueue(&mut self.work, targets, Moving::Watermark(watermark));
         }
-        Ok(())
+        self.work_off(sent)
     }
 
-    fn work_off(&mut self, sent: &mut Vec<(usize, ChangelogBatch)>) -> Result<()> {
-        while let Some((target, batch)) = self.work.pop_front() {
-            match target {
-                Target::Output(output) => sent.push((output, batch)),
-                Target::Step { step, input } => {
-                    let Step { operator, targets, .. } = &mut self.steps[step];
-                    let work = &mut self.work;
-                    match operator {
-                        None => enqueue(work, targets, batch),
-                        Some(operator) => operator.on_batch(input, batch, &mut |result| {
-                            enqueue(work, targets, result);
-                            Ok(())
-                        })?,
-                    }
+    fn work_off(&mut self, sent: &mut Sent) -> Result<()> {
+        while let Some((target, moving)) = self.work.pop_front() {
+            match (target, moving) {
+                (Target::Output(output), Moving::Rows(batch)) => sent.push((output, StreamElement::Batch(batch))),
+                (Target::Output(output), Moving::Watermark(time)) => {
+                    sent.push((output, StreamElement::Watermark(time)))
+                }
+                (Target::Step { step, input }, Moving::Rows(batch)) => {
+                    self.steps[step].on_batch(input, batch, &mut self.work)?;
+                }
+                (Target::Step { step, input }, Moving::Watermark(time)) => {
+                    self.steps[step].on_watermark(input, time, &mut self.work)?;
                 }
             }
         }
@@ -133,11 +130,49 @@ impl Chain {
     }
 }
 
+impl Step {
+    fn on_batch(&mut self, input: usize, batch: ChangelogBatch, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
+        let Self { operator, targets, .. } = self;
+        let Some(operator) = operator else {
+            enqueue(work, targets, Moving::Rows(batch));
+            return Ok(());
+        };
+        operator.on_batch(input, batch, &mut |result| {
+            enqueue(work, targets, Moving::Rows(result));
+            Ok(())
+        })?;
+        if let Some(watermark) = operator.new_watermark() {
+            enqueue(work, targets, Moving::Watermark(watermark));
+        }
+        Ok(())
+    }
+
+    /// The slowest input counts.
+    fn on_watermark(&mut self, input: usize, watermark: i64, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
+        let Self { operator, targets, watermarks, .. } = self;
+        let slowest = |watermarks: &[i64]| watermarks.iter().copied().min().unwrap_or(i64::MIN);
+        let before = slowest(watermarks);
+        watermarks[input] = watermarks[input].max(watermark);
+        let now = slowest(watermarks);
+        if now == before {
+            return Ok(());
+        }
+        if let Some(operator) = operator {
+            operator.on_watermark(now, &mut |result| {
+                enqueue(work, targets, Moving::Rows(result));
+                Ok(())
+            })?;
+        }
+        enqueue(work, targets, Moving::Watermark(now));
+        Ok(())
+    }
+}
+
 /// A copy of a batch shares its columns.
-fn enqueue(work: &mut VecDeque<(Target, ChangelogBatch)>, targets: &[Target], batch: ChangelogBatch) {
+fn enqueue(work: &mut VecDeque<(Target, Moving)>, targets: &[Target], moving: Moving) {
     if let Some((last, others)) = targets.split_last() {
-        work.extend(others.iter().map(|target| (*target, batch.clone())));
-        work.push_back((*last, batch));
+        work.extend(others.iter().map(|target| (*target, moving.clone())));
+        work.push_back((*last, moving));
     }
 }
 
@@ -161,7 +196,11 @@ mod tests {
         let mut chain = Chain::new(&plan, &graph.vertices[0]).unwrap();
         let mut sent = Vec::new();
         chain.push(0, from_pretty("id BIGINT, v BIGINT", "+I 1 -1 / +I 2 5"), &mut sent).unwrap();
-        let mut sent: Vec<_> = sent.iter().map(|(output, batch)| format!("{output}: {}", to_pretty(batch))).collect();
+        let text = |element: &StreamElement| match element {
+            StreamElement::Batch(batch) => to_pretty(batch),
+            other => format!("{other:?}"),
+        };
+        let mut sent: Vec<_> = sent.iter().map(|(output, element)| format!("{output}: {}", text(element))).collect();
         sent.sort();
         assert_eq!(sent, ["0: +I 1 -1 / +I 2 5", "1: +I 2 5"]);
     }

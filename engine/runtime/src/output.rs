@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sluice_model::{ChangelogBatch, Result, StreamElement};
 
+use crate::chain::Sent;
 use crate::channel::Sender;
 use crate::exchange::Partitioner;
 use crate::metrics::{Activity, TaskMetrics};
@@ -30,7 +31,7 @@ impl Outputs {
     ///
     /// # Errors
     /// The rows cannot be dealt.
-    pub(crate) async fn send(&mut self, output: usize, batch: ChangelogBatch) -> Result<()> {
+    async fn send(&mut self, output: usize, batch: ChangelogBatch) -> Result<()> {
         self.metrics.records_out.add(batch.num_rows() as u64);
         self.metrics.bytes_out.add(batch.memory_size() as u64);
         let Output { partitioner, channels } = &mut self.outputs[output];
@@ -44,14 +45,21 @@ impl Outputs {
     ///
     /// # Errors
     /// The rows cannot be dealt.
-    pub(crate) async fn send_all(&mut self, batches: &mut Vec<(usize, ChangelogBatch)>) -> Result<()> {
-        for (output, batch) in batches.drain(..) {
-            self.send(output, batch).await?;
+    pub(crate) async fn send_all(&mut self, sent: &mut Sent) -> Result<()> {
+        for (output, element) in sent.drain(..) {
+            match element {
+                StreamElement::Batch(batch) => self.send(output, batch).await?,
+                other => {
+                    for channel in &self.outputs[output].channels {
+                        put(channel, other.clone(), &self.metrics).await;
+                    }
+                }
+            }
         }
         Ok(())
     }
 
-    /// Sends a barrier, a watermark or the end to every consumer.
+    /// Sends a barrier or the end to every consumer.
     pub(crate) async fn broadcast(&self, element: StreamElement) {
         for channel in self.outputs.iter().flat_map(|output| &output.channels) {
             put(channel, element.clone(), &self.metrics).await;

@@ -1,5 +1,7 @@
 //! What a node does: one file per kind.
 
+mod assign_watermark;
+mod assign_window;
 mod calc;
 mod group_aggregate;
 mod join;
@@ -10,6 +12,8 @@ mod sink;
 mod source;
 mod values;
 
+pub use assign_watermark::AssignWatermark;
+pub use assign_window::{AssignWindow, WindowKind};
 pub use calc::Calc;
 pub use group_aggregate::{AggregateCall, GroupAggregate};
 pub use join::{Join, JoinKind};
@@ -35,6 +39,10 @@ pub enum Operation {
     DropUpdateBefore,
     /// Checks that columns hold no NULL.
     NotNull(NotNull),
+    /// Tells how far event time has come.
+    AssignWatermark(AssignWatermark),
+    /// Puts rows into windows of time.
+    AssignWindow(AssignWindow),
     /// Groups rows.
     GroupAggregate(GroupAggregate),
     /// Joins two streams.
@@ -57,6 +65,8 @@ impl Operation {
             Self::Union => "Union".to_owned(),
             Self::DropUpdateBefore => "DropUpdateBefore".to_owned(),
             Self::NotNull(check) => check.label(),
+            Self::AssignWatermark(assign) => assign.label(),
+            Self::AssignWindow(assign) => assign.label(),
             Self::GroupAggregate(aggregate) => aggregate.label(),
             Self::Join(join) => join.label(),
             Self::Rank(rank) => rank.label(),

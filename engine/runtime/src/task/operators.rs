@@ -34,7 +34,6 @@ impl OperatorTask {
                     metrics.clock.enter(Activity::Busy);
                     self.chain.advance(watermark, &mut sent)?;
                     self.outputs.send_all(&mut sent).await?;
-                    self.outputs.broadcast(StreamElement::Watermark(watermark)).await;
                 }
                 GateEvent::Barrier(barrier) => {
                     let state = self.chain.snapshot(self.link.subtask)?;

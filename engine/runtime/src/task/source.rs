@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use sluice_connector_api::{SourceEvent, SourceReader};
-use sluice_model::{Barrier, BarrierKind, ChangelogBatch, CheckpointId, Result, StreamElement};
+use sluice_model::{Barrier, BarrierKind, CheckpointId, Result, StreamElement};
 use tokio::sync::mpsc;
 
 use super::{Command, TaskLink};
-use crate::chain::Chain;
+use crate::chain::{Chain, Sent};
 use crate::metrics::Activity;
 use crate::output::Outputs;
 
@@ -70,7 +70,7 @@ impl SourceTask {
         }
     }
 
-    async fn on_event(&mut self, event: SourceEvent, sent: &mut Vec<(usize, ChangelogBatch)>) -> Result<()> {
+    async fn on_event(&mut self, event: SourceEvent, sent: &mut Sent) -> Result<()> {
         match event {
             SourceEvent::Batch { table, batch } => {
                 let metrics = &self.link.metrics;
@@ -113,7 +113,6 @@ impl SourceTask {
         let position = self.reader.position()?;
         if drain {
             self.end_time().await?;
-            self.outputs.broadcast(StreamElement::Watermark(i64::MAX)).await;
         }
         let state = self.chain.snapshot(self.link.subtask)?;
         self.outputs.broadcast(StreamElement::Barrier(barrier)).await;

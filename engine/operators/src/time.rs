@@ -1,0 +1,38 @@
+//! Columns of time, in milliseconds.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+};
+use arrow_array::{Array, PrimitiveArray};
+use arrow_schema::{DataType, TimeUnit};
+use sluice_model::{Error, Result};
+
+/// Milliseconds since 1970 of every row; `None` for NULL. Finer parts are cut off.
+///
+/// # Errors
+/// A bug: a column that holds no timestamps.
+pub(crate) fn millis(array: &dyn Array) -> Result<Vec<Option<i64>>> {
+    Ok(match array.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            scaled(array.as_primitive::<TimestampSecondType>(), |value| value.saturating_mul(1000))
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            scaled(array.as_primitive::<TimestampMillisecondType>(), |value| value)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            scaled(array.as_primitive::<TimestampMicrosecondType>(), |value| value.div_euclid(1000))
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            scaled(array.as_primitive::<TimestampNanosecondType>(), |value| value.div_euclid(1_000_000))
+        }
+        other => return Err(Error::bug(format!("a column of type {other} is no time"))),
+    })
+}
+
+fn scaled<T: arrow_array::ArrowPrimitiveType<Native = i64>>(
+    array: &PrimitiveArray<T>,
+    scale: impl Fn(i64) -> i64,
+) -> Vec<Option<i64>> {
+    array.iter().map(|value| value.map(&scale)).collect()
+}

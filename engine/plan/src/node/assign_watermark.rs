@@ -1,0 +1,24 @@
+//! Tells how far event time has come.
+
+use datafusion_expr::Expr;
+
+/// Passes rows on, and behind each batch the largest value of an expression over them as the
+/// watermark: no row at or before that time is expected any more (Akidau et al. 2015, "The Dataflow
+/// Model"; in SQL `WATERMARK FOR ts AS ts - INTERVAL '5' SECOND`).
+///
+/// ```text
+/// rows  12:00:07, 12:00:03      watermark with 5 seconds of delay   12:00:02
+/// ```
+#[derive(Debug, Clone)]
+pub struct AssignWatermark {
+    /// Name of the column whose time it is.
+    pub column: String,
+    /// The watermark of a row; a timestamp. NULL says nothing.
+    pub watermark: Expr,
+}
+
+impl AssignWatermark {
+    pub(super) fn label(&self) -> String {
+        format!("WatermarkAssigner: rowtime=[{}], watermark=[{}]", self.column, self.watermark)
+    }
+}

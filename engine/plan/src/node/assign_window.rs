@@ -1,0 +1,58 @@
+//! Puts rows into windows of time.
+
+/// Adds the windows that each row belongs to: `window_start`, `window_end` and `window_time` (the
+/// last millisecond of the window). A row of several windows comes several times.
+///
+/// | row at | kind | windows |
+/// |---|---|---|
+/// | 12:07 | 10 minutes | 12:00–12:10 |
+/// | 12:07 | 10 minutes every 5 | 12:00–12:10, 12:05–12:15 |
+/// | 12:07 | up to 10 minutes in steps of 5 | 12:00–12:10 |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignWindow {
+    /// Input column of the time.
+    pub time: usize,
+    /// How windows lie.
+    pub kind: WindowKind,
+}
+
+/// How windows lie. All lengths are in milliseconds and positive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WindowKind {
+    /// One behind the other.
+    Tumble {
+        /// Length.
+        size: i64,
+        /// Distance of a window's start from a multiple of its size since 1970.
+        offset: i64,
+    },
+    /// Of one length, a new one every `slide`.
+    Hop {
+        /// From one start to the next.
+        slide: i64,
+        /// Length.
+        size: i64,
+        /// As in [`WindowKind::Tumble`].
+        offset: i64,
+    },
+    /// From one start, growing by `step` up to `size`.
+    Cumulate {
+        /// From one end to the next; `size` is a multiple of it.
+        step: i64,
+        /// Greatest length.
+        size: i64,
+        /// As in [`WindowKind::Tumble`].
+        offset: i64,
+    },
+}
+
+impl AssignWindow {
+    pub(super) fn label(&self) -> String {
+        let kind = match self.kind {
+            WindowKind::Tumble { size, .. } => format!("TUMBLE(size=[{size} ms])"),
+            WindowKind::Hop { slide, size, .. } => format!("HOP(slide=[{slide} ms], size=[{size} ms])"),
+            WindowKind::Cumulate { step, size, .. } => format!("CUMULATE(step=[{step} ms], size=[{size} ms])"),
+        };
+        format!("WindowTableFunction: window=[{kind}], time=[${}]", self.time)
+    }
+}
