@@ -12,6 +12,7 @@
 
 mod bind;
 pub mod catalog;
+mod logical;
 mod lower;
 mod optimize;
 

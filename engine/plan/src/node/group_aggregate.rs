@@ -22,6 +22,10 @@ pub struct GroupAggregate {
     pub retracts: bool,
     /// Consumers want the old content of updated rows.
     pub update_before: bool,
+    /// Which of the group columns is the end of a window (a timestamp, exclusive). Then a group is
+    /// put out once, as `+I`, when event time has reached the last millisecond of its window, and is
+    /// forgotten; rows that come later are dropped and counted.
+    pub window_end: Option<usize>,
 }
 
 /// One aggregate.

@@ -14,6 +14,11 @@ use crate::{ObjectPath, TypeReader};
 
 impl ContextProvider for Binder<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        if let Some(number) = name.table().strip_prefix(super::window::PREFIX).and_then(|number| number.parse().ok())
+            && let Some(window) = self.windows.borrow().get::<usize>(number)
+        {
+            return Ok(Arc::clone(window));
+        }
         let (catalog, database) = &self.home;
         let resolved = name.resolve(catalog, database);
         let path = ObjectPath {

@@ -9,14 +9,16 @@ mod error;
 mod refuse;
 mod rewrite;
 mod tables;
+mod window;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion_common::DFSchema;
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::planner::ExprPlanner;
-use datafusion_expr::{Expr, LogicalPlan, ScalarUDF};
+use datafusion_expr::{Expr, LogicalPlan, ScalarUDF, TableSource};
 use datafusion_sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
 use sluice_functions::SessionInfo;
 use sluice_model::Result;
@@ -37,6 +39,8 @@ pub(crate) struct Binder<'a> {
     functions: Arc<HashMap<String, Arc<ScalarUDF>>>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
     options: ConfigOptions,
+    /// What stands in the text for the windows of queries.
+    windows: RefCell<Vec<Arc<dyn TableSource>>>,
     /// Number of views that this query is inside of.
     depth: usize,
 }
@@ -63,6 +67,7 @@ impl<'a> Binder<'a> {
             functions: Arc::new(functions),
             expr_planners: vec![sluice_functions::expr_planner(session)],
             options: ConfigOptions::default(),
+            windows: RefCell::default(),
             depth: 0,
         }
     }
@@ -80,6 +85,7 @@ impl<'a> Binder<'a> {
             functions: Arc::clone(&self.functions),
             expr_planners: self.expr_planners.clone(),
             options: self.options.clone(),
+            windows: RefCell::default(),
             depth: self.depth + 1,
         })
     }
@@ -87,6 +93,7 @@ impl<'a> Binder<'a> {
     /// A query as a logical plan with Flink's types, not optimised.
     pub(crate) fn query(&self, query: &Query) -> Result<LogicalPlan> {
         let mut query = query.clone();
+        self.take_windows(&mut query)?;
         refuse::refuse_unsupported(&query)?;
         rewrite::rewrite_query(&mut query)?;
         let plan = self

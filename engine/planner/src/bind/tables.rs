@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use datafusion_common::TableReference;
-use datafusion_expr::{LogicalPlan, LogicalPlanBuilder, TableSource, col, ident};
+use datafusion_expr::{Extension, LogicalPlan, LogicalPlanBuilder, TableSource, col, ident};
 use sluice_model::{Column, Error, Result};
 
 use super::{Binder, from_datafusion};
 use crate::ObjectPath;
-use crate::catalog::{CatalogEntry, CatalogTable, CatalogView, ColumnKind};
+use crate::catalog::{CatalogEntry, CatalogTable, CatalogView, ColumnKind, Watermark};
+use crate::logical::WatermarkNode;
 
 /// What a connector reads: the physical columns, then the metadata columns.
 pub(crate) struct BaseTable {
@@ -32,9 +33,15 @@ impl fmt::Debug for BaseTable {
 }
 
 /// A view, or a table whose columns are computed from what its connector reads.
-struct Derived {
+pub(super) struct Derived {
     plan: LogicalPlan,
     schema: SchemaRef,
+}
+
+impl Derived {
+    pub(super) fn new(plan: LogicalPlan) -> Self {
+        Self { schema: Arc::new(plan.schema().as_arrow().clone()), plan }
+    }
 }
 
 impl TableSource for Derived {
@@ -64,13 +71,33 @@ impl Binder<'_> {
         let base = Arc::new(BaseTable { table: Arc::clone(table), schema: Arc::clone(&schema) });
         let in_declared_order = !table.has_computed_columns()
             && schema.fields().iter().zip(&table.columns).all(|(field, column)| *field.name() == column.name);
-        if in_declared_order { Ok(base) } else { self.with_computed_columns(table, base) }
-    }
-
-    fn with_computed_columns(&self, table: &CatalogTable, base: Arc<BaseTable>) -> Result<Arc<dyn TableSource>> {
+        if in_declared_order && table.watermark.is_none() {
+            return Ok(base);
+        }
         let path = &table.path;
         let name = TableReference::full(path.catalog.as_str(), path.database.as_str(), path.name.as_str());
-        let scan = LogicalPlanBuilder::scan(name, base, None).map_err(|error| from_datafusion(error, &[]))?;
+        let mut plan = LogicalPlanBuilder::scan(name, base, None).map_err(|error| from_datafusion(error, &[]))?;
+        if !in_declared_order {
+            plan = self.with_computed_columns(table, plan)?;
+        }
+        let plan = plan.build().map_err(|error| from_datafusion(error, &[]))?;
+        let plan = match &table.watermark {
+            Some(watermark) => self.with_watermark(watermark, plan)?,
+            None => plan,
+        };
+        let plan = sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))?;
+        Ok(Arc::new(Derived::new(plan)))
+    }
+
+    fn with_watermark(&self, watermark: &Watermark, input: LogicalPlan) -> Result<LogicalPlan> {
+        let expression = self
+            .expression(&watermark.expression, input.schema())
+            .map_err(|error| error.while_doing(format!("watermark of column '{}'", watermark.column)))?;
+        let node = WatermarkNode { input, column: watermark.column.clone(), watermark: expression };
+        Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+    }
+
+    fn with_computed_columns(&self, table: &CatalogTable, scan: LogicalPlanBuilder) -> Result<LogicalPlanBuilder> {
         let mut expressions = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
             let expression = match &column.kind {
@@ -84,12 +111,7 @@ impl Binder<'_> {
             };
             expressions.push(expression);
         }
-        let plan = scan
-            .project(expressions)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(|error| from_datafusion(error, &[]))?;
-        let plan = sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))?;
-        Ok(Arc::new(Derived { schema: Arc::new(plan.schema().as_arrow().clone()), plan }))
+        scan.project(expressions).map_err(|error| from_datafusion(error, &[]))
     }
 
     fn view(&self, view: &CatalogView) -> Result<Arc<dyn TableSource>> {
@@ -100,7 +122,7 @@ impl Binder<'_> {
         if !view.columns.is_empty() {
             plan = renamed(plan, view)?;
         }
-        Ok(Arc::new(Derived { schema: Arc::new(plan.schema().as_arrow().clone()), plan }))
+        Ok(Arc::new(Derived::new(plan)))
     }
 }
 

@@ -11,6 +11,7 @@ use sluice_plan::{AggregateCall, GroupAggregate, Input, Operation, Output};
 
 use super::columns::Columns;
 use super::nodes::Nodes;
+use super::time::WindowColumns;
 
 /// Functions whose arguments behind the first are constants.
 const WITH_LITERALS: [&str; 2] = ["listagg", "string_agg"];
@@ -49,10 +50,20 @@ impl Nodes {
         };
         let keys = vec![(0..group.len()).collect()];
         let input = columns.add(self, from, query)?;
+        // Groups that are windows of time are complete when their time is over, and then put out once.
+        let place = |column| group.iter().position(|grouped| *grouped == column);
+        let window = self.window_of(&input);
+        let window =
+            window.and_then(|window| Some(WindowColumns { start: place(window.start)?, end: place(window.end)? }));
+        let changelog = if window.is_some() { ChangelogMode::APPEND } else { changelog };
+        let window_end = window.map(|window| window.end);
         let (input, parallelism) = self.dealt_by(input, &group);
-        let operation = Operation::GroupAggregate(GroupAggregate { group, calls, retracts, update_before });
+        let operation = Operation::GroupAggregate(GroupAggregate { group, calls, retracts, update_before, window_end });
         let id = self.state_id("group-aggregate", query);
-        self.add(operation, vec![input], Output { schema: Arc::new(schema), changelog, keys }, parallelism, id)
+        let output = Output { schema: Arc::new(schema), changelog, keys };
+        let grouped = self.add(operation, vec![input], output, parallelism, id)?;
+        self.set_window(&grouped, window);
+        Ok(grouped)
     }
 }
 

@@ -87,6 +87,9 @@ impl<'a> Columns<'a> {
         let id = nodes.state_id("columns", query);
         let parallelism = nodes.plan().node(from.node).parallelism;
         let calc = Calc { filter: None, projection: self.expressions };
-        nodes.add(Operation::Calc(calc), vec![from], output, parallelism, id)
+        let window = nodes.window_of(&from).and_then(|window| window.projected(&self.passed));
+        let input = nodes.add(Operation::Calc(calc), vec![from], output, parallelism, id)?;
+        nodes.set_window(&input, window);
+        Ok(input)
     }
 }

@@ -17,6 +17,7 @@ mod rank;
 mod scans;
 mod sinks;
 mod target;
+mod time;
 
 use datafusion_expr::LogicalPlan;
 use sluice_connector_api::Connectors;

@@ -32,7 +32,10 @@ impl Needs {
         let below = match query {
             LogicalPlan::TableScan(scan) => return self.scans.add(scan, update_before),
             LogicalPlan::Filter(filter) => update_before || !is_on_key(&filter.predicate, &filter.input),
-            LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Union(_) => update_before,
+            LogicalPlan::Projection(_)
+            | LogicalPlan::SubqueryAlias(_)
+            | LogicalPlan::Union(_)
+            | LogicalPlan::Extension(_) => update_before,
             // What keeps a result takes the old content of a row away from it.
             _ => true,
         };

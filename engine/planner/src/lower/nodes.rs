@@ -17,6 +17,7 @@ use super::keys::{passed_column, project_keys};
 use super::needs::Needs;
 use super::rank::top_n_of;
 use super::scans::{Ports, base_table, is_on_key};
+use super::time::Windows;
 use crate::ObjectPath;
 use crate::bind::from_datafusion;
 
@@ -26,13 +27,15 @@ pub(super) struct Nodes {
     ports: Ports,
     made: HashMap<LogicalPlan, Input>,
     needs: Needs,
+    pub(super) windows: Windows,
     /// Subtasks of operators that rows are dealt to by key.
     parallelism: usize,
 }
 
 impl Nodes {
     pub(super) fn new(plan: StreamPlan, ports: Ports, needs: Needs, parallelism: usize) -> Self {
-        Self { plan, ports, made: HashMap::new(), needs, parallelism: parallelism.max(1) }
+        let (made, windows) = (HashMap::new(), Windows::new());
+        Self { plan, ports, made, needs, windows, parallelism: parallelism.max(1) }
     }
 
     pub(super) fn needs(&self) -> &Needs {
@@ -101,6 +104,7 @@ impl Nodes {
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, query)?,
             LogicalPlan::Join(join) => self.join(join, query)?,
             LogicalPlan::Limit(limit) => self.limit(limit, query)?,
+            LogicalPlan::Extension(extension) => self.extension(extension, query)?,
             other => return Err(not_yet(other)),
         })
     }
@@ -194,7 +198,10 @@ impl Nodes {
         }
         let id = self.state_id("calc", query);
         let parallelism = self.plan.node(from.node).parallelism;
-        self.add(Operation::Calc(Calc { filter, projection }), vec![from], output, parallelism, id)
+        let window = self.window_of(&from).and_then(|window| window.projected(&passed));
+        let input = self.add(Operation::Calc(Calc { filter, projection }), vec![from], output, parallelism, id)?;
+        self.set_window(&input, window);
+        Ok(input)
     }
 
     /// Unions keep no key: two inputs may hold the same one.

@@ -178,7 +178,9 @@ pub(super) fn is_on_key(predicate: &Expr, input: &LogicalPlan) -> bool {
                 key = base_table(scan).ok().map(|base| base.table.primary_key.clone());
                 TreeNodeRecursion::Stop
             }
-            LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) => TreeNodeRecursion::Continue,
+            LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) | LogicalPlan::Extension(_) => {
+                TreeNodeRecursion::Continue
+            }
             _ => TreeNodeRecursion::Stop,
         })
     });

@@ -1,0 +1,7 @@
+//! Parts of a query that DataFusion has no plan node for: those of time.
+
+mod watermark;
+mod window;
+
+pub(crate) use watermark::WatermarkNode;
+pub(crate) use window::WindowNode;

@@ -1,0 +1,84 @@
+//! Event time: watermarks and windows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::Schema;
+use datafusion_expr::{Extension, LogicalPlan};
+use sluice_model::{Error, Result};
+use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output};
+
+use super::nodes::{Nodes, unqualified};
+use crate::logical::{WatermarkNode, WindowNode};
+
+/// Where the borders of the rows' windows are among the columns of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WindowColumns {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// The windows of all streams whose rows are in windows.
+pub(super) type Windows = HashMap<(NodeId, usize), WindowColumns>;
+
+impl WindowColumns {
+    /// The same after a projection; `passed` has the source of every column that is a plain copy.
+    pub(super) fn projected(self, passed: &[Option<usize>]) -> Option<Self> {
+        let place = |column| passed.iter().position(|source| *source == Some(column));
+        Some(Self { start: place(self.start)?, end: place(self.end)? })
+    }
+}
+
+impl Nodes {
+    /// The windows of an input's rows.
+    pub(super) fn window_of(&self, input: &Input) -> Option<WindowColumns> {
+        self.windows.get(&(input.node, input.port)).copied()
+    }
+
+    /// Notes that the rows of an input are in windows.
+    pub(super) fn set_window(&mut self, input: &Input, window: Option<WindowColumns>) {
+        if let Some(window) = window {
+            self.windows.insert((input.node, input.port), window);
+        }
+    }
+
+    pub(super) fn extension(&mut self, extension: &Extension, query: &LogicalPlan) -> Result<Input> {
+        let node = extension.node.as_any();
+        if let Some(watermark) = node.downcast_ref::<WatermarkNode>() {
+            return self.watermark(watermark, query);
+        }
+        match node.downcast_ref::<WindowNode>() {
+            Some(window) => self.assign_window(window, query),
+            None => Err(Error::bug(format!("a plan node {} of nobody", extension.node.name()))),
+        }
+    }
+
+    fn watermark(&mut self, node: &WatermarkNode, query: &LogicalPlan) -> Result<Input> {
+        let from = self.lower(&node.input)?;
+        let output = self.plan().output(&from).clone();
+        let watermark = unqualified(&node.watermark, node.input.schema(), &output.schema)?;
+        let operation = Operation::AssignWatermark(AssignWatermark { column: node.column.clone(), watermark });
+        let id = self.state_id("watermark", query);
+        let parallelism = self.plan().node(from.node).parallelism;
+        self.add(operation, vec![from], output, parallelism, id)
+    }
+
+    fn assign_window(&mut self, node: &WindowNode, query: &LogicalPlan) -> Result<Input> {
+        let from = self.lower(&node.input)?;
+        let source = self.plan().output(&from).clone();
+        let time = node.time_index().ok_or_else(|| Error::bug("a window without its time"))?;
+        let width = source.schema.fields().len();
+        let added = query.schema().fields().iter().skip(width).cloned();
+        let fields: Vec<_> = source.schema.fields().iter().cloned().chain(added).collect();
+        // A row comes once for each window: what identifies it identifies it inside a window.
+        let window = WindowColumns { start: width, end: width + 1 };
+        let keys = source.keys.iter().map(|key| [key.as_slice(), &[window.start, window.end]].concat()).collect();
+        let output = Output { schema: Arc::new(Schema::new(fields)), changelog: source.changelog, keys };
+        let operation = Operation::AssignWindow(AssignWindow { time, kind: node.kind });
+        let id = self.state_id("window", query);
+        let parallelism = self.plan().node(from.node).parallelism;
+        let input = self.add(operation, vec![from], output, parallelism, id)?;
+        self.set_window(&input, Some(window));
+        Ok(input)
+    }
+}
