@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 /// Batches that a channel holds.
 const BATCHES: usize = 8;
 /// Kibibytes that a channel holds; a larger batch has the channel for itself.
-const KIBIBYTES: usize = 16 * 1024;
+const KIBIBYTES: usize = 4 * 1024;
 
 /// The producer's end.
 #[derive(Debug)]
