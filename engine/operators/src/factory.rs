@@ -4,7 +4,7 @@ use arrow_schema::SchemaRef;
 use sluice_model::{Error, Result};
 use sluice_plan::{Node, Operation};
 
-use crate::{AssignWatermark, AssignWindow, Calc, DropUpdateBefore, NotNull, Operator};
+use crate::{AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, NotNull, Operator};
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
 /// (sources, sinks) or only merge channels (unions).
@@ -18,6 +18,7 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
         Operation::Calc(calc) => Ok(Some(Box::new(Calc::compile(calc, input?, &output?.schema)?))),
         Operation::AssignWatermark(assign) => Ok(Some(Box::new(AssignWatermark::compile(assign, input?)?))),
         Operation::AssignWindow(assign) => Ok(Some(Box::new(AssignWindow::new(assign, &output?.schema)?))),
+        Operation::Expand(expand) => Ok(Some(Box::new(Expand::new(expand, &output?.schema)?))),
         Operation::NotNull(check) => Ok(Some(Box::new(NotNull::new(check.clone())))),
         Operation::DropUpdateBefore => Ok(Some(Box::new(DropUpdateBefore))),
         Operation::GroupAggregate(_) | Operation::Join(_) | Operation::Rank(_) | Operation::Normalize(_) => {

@@ -14,6 +14,7 @@ mod assign_watermark;
 mod assign_window;
 mod calc;
 mod drop_update_before;
+mod expand;
 mod factory;
 #[allow(dead_code)]
 mod key_index;
@@ -27,6 +28,7 @@ pub use assign_watermark::AssignWatermark;
 pub use assign_window::AssignWindow;
 pub use calc::Calc;
 pub use drop_update_before::DropUpdateBefore;
+pub use expand::Expand;
 pub use factory::operator;
 pub use not_null::NotNull;
 pub use state::{Scope, StateOutput, StateTable};

@@ -22,8 +22,8 @@ use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogMode, Error, Result};
 
 pub use node::{
-    AggregateCall, AssignWatermark, AssignWindow, Calc, GroupAggregate, Join, JoinKind, Normalize, NotNull, Operation,
-    Rank, Sink, SinkTarget, SortColumn, Source, SourceTable, Values, WindowKind,
+    AggregateCall, AssignWatermark, AssignWindow, Calc, Expand, GroupAggregate, GroupingSet, Join, JoinKind, Normalize,
+    NotNull, Operation, Rank, Sink, SinkTarget, SortColumn, Source, SourceTable, Values, WindowKind,
 };
 
 /// Position of a node in [`StreamPlan::nodes`].

@@ -3,6 +3,7 @@
 mod assign_watermark;
 mod assign_window;
 mod calc;
+mod expand;
 mod group_aggregate;
 mod join;
 mod normalize;
@@ -15,6 +16,7 @@ mod values;
 pub use assign_watermark::AssignWatermark;
 pub use assign_window::{AssignWindow, WindowKind};
 pub use calc::Calc;
+pub use expand::{Expand, GroupingSet};
 pub use group_aggregate::{AggregateCall, GroupAggregate};
 pub use join::{Join, JoinKind};
 pub use normalize::Normalize;
@@ -43,6 +45,8 @@ pub enum Operation {
     AssignWatermark(AssignWatermark),
     /// Puts rows into windows of time.
     AssignWindow(AssignWindow),
+    /// Repeats rows for grouping sets.
+    Expand(Expand),
     /// Groups rows.
     GroupAggregate(GroupAggregate),
     /// Joins two streams.
@@ -67,6 +71,7 @@ impl Operation {
             Self::NotNull(check) => check.label(),
             Self::AssignWatermark(assign) => assign.label(),
             Self::AssignWindow(assign) => assign.label(),
+            Self::Expand(expand) => expand.label(),
             Self::GroupAggregate(aggregate) => aggregate.label(),
             Self::Join(join) => join.label(),
             Self::Rank(rank) => rank.label(),

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow_schema::Schema;
+use arrow_schema::{FieldRef, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::AggregateFunction;
+use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{Aggregate, Expr, LogicalPlan};
 use sluice_model::{ChangelogMode, Error, Result};
-use sluice_plan::{AggregateCall, GroupAggregate, Input, Operation, Output};
+use sluice_plan::{AggregateCall, Expand, GroupAggregate, GroupingSet, Input, Operation, Output};
 
 use super::columns::Columns;
 use super::nodes::Nodes;
 use super::time::WindowColumns;
+use crate::bind::from_datafusion;
 
 /// Functions whose arguments behind the first are constants.
 const WITH_LITERALS: [&str; 2] = ["listagg", "string_agg"];
@@ -22,24 +24,35 @@ impl Nodes {
         let source = self.plan().output(&from).clone();
         let changelog = source.changelog;
         let mut columns = Columns::new(&aggregate.input, source);
-        let mut group = Vec::with_capacity(aggregate.group_expr.len());
-        for expression in &aggregate.group_expr {
-            if matches!(expression, Expr::GroupingSet(_)) {
-                return Err(Error::fix("GROUPING SETS, ROLLUP and CUBE are not supported yet")
-                    .with_hint("write one query for each set of columns and put UNION ALL in between"));
-            }
-            group.push(columns.place(expression)?);
+        let group_exprs =
+            grouping_set_to_exprlist(&aggregate.group_expr).map_err(|error| from_datafusion(error, &[]))?;
+        let sets = match aggregate.group_expr.as_slice() {
+            [Expr::GroupingSet(sets)] => Some(grouping_sets(sets, &group_exprs)?),
+            _ => None,
+        };
+        // A column that sets make NULL is a column of its own: the aggregates see it as it is.
+        let mut group = Vec::with_capacity(group_exprs.len());
+        for expression in &group_exprs {
+            group.push(if sets.is_some() { columns.push(expression)? } else { columns.place(expression)? });
         }
         let fields = aggregate.schema.as_arrow().fields();
+        let grouped = group.len() + usize::from(sets.is_some());
         let calls = aggregate
             .aggr_expr
             .iter()
-            .zip(&fields[group.len()..])
+            .zip(&fields[grouped..])
             .map(|(expression, result)| call(expression, Arc::clone(result), &mut columns))
             .collect::<Result<Vec<_>>>()?;
-        let grouped = group.iter().map(|place| columns.field(*place).as_ref().clone());
-        let grouped = grouped.zip(fields).map(|(column, field)| Arc::new(column.with_name(field.name())));
-        let schema = Schema::new(grouped.chain(fields[group.len()..].iter().cloned()).collect::<Vec<_>>());
+        let mut result: Vec<_> = group
+            .iter()
+            .zip(fields)
+            .map(|(place, field)| Arc::new(columns.field(*place).as_ref().clone().with_name(field.name())))
+            .collect();
+        if sets.is_some() {
+            result.iter_mut().for_each(|field| *field = Arc::new(field.as_ref().clone().with_nullable(true)));
+        }
+        result.extend(fields[group.len()..].iter().cloned());
+        let schema = Schema::new(result);
         let retracts = !changelog.is_append();
         let update_before = self.needs().update_before(query);
         // The columns of a group do not change: without calls, groups of insertions only appear.
@@ -48,8 +61,12 @@ impl Nodes {
             (false, true) => ChangelogMode::RETRACT,
             (false, false) => ChangelogMode::UPSERT,
         };
+        let mut input = columns.add(self, from, query)?;
+        if let Some(sets) = sets {
+            input = self.expand(input, group.clone(), sets, Arc::clone(&fields[group.len()]), query)?;
+            group.push(self.plan().output(&input).schema.fields().len() - 1);
+        }
         let keys = vec![(0..group.len()).collect()];
-        let input = columns.add(self, from, query)?;
         // Groups that are windows of time are complete when their time is over, and then put out once.
         let place = |column| group.iter().position(|grouped| *grouped == column);
         let window = self.window_of(&input);
@@ -64,6 +81,59 @@ impl Nodes {
         let grouped = self.add(operation, vec![input], output, parallelism, id)?;
         self.set_window(&grouped, window);
         Ok(grouped)
+    }
+}
+
+impl Nodes {
+    fn expand(
+        &mut self,
+        from: Input,
+        columns: Vec<usize>,
+        sets: Vec<GroupingSet>,
+        id: FieldRef,
+        query: &LogicalPlan,
+    ) -> Result<Input> {
+        let source = self.plan().output(&from).clone();
+        let mut fields: Vec<_> = source.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        for column in &columns {
+            fields[*column] = fields[*column].clone().with_nullable(true);
+        }
+        fields.push(id.as_ref().clone());
+        let output = Output { schema: Arc::new(Schema::new(fields)), changelog: source.changelog, keys: Vec::new() };
+        let parallelism = self.plan().node(from.node).parallelism;
+        let state_id = self.state_id("expand", query);
+        self.add(Operation::Expand(Expand { columns, sets, id }), vec![from], output, parallelism, state_id)
+    }
+}
+
+/// The sets over the columns that occur in any of them, numbered as DataFusion's `GROUPING` expects.
+fn grouping_sets(sets: &datafusion_expr::GroupingSet, columns: &[&Expr]) -> Result<Vec<GroupingSet>> {
+    let datafusion_expr::GroupingSet::GroupingSets(sets) = expanded(sets) else {
+        return Err(Error::bug("ROLLUP or CUBE that was not written out"));
+    };
+    let mut numbered: Vec<GroupingSet> = Vec::with_capacity(sets.len());
+    for set in &sets {
+        let is_null: Vec<bool> = columns.iter().map(|column| !set.contains(column)).collect();
+        let ordinal = numbered.iter().filter(|other| other.is_null == is_null).count() as u64;
+        let bits = is_null.iter().fold(0, |bits, is_null| bits << 1 | u64::from(*is_null));
+        numbered.push(GroupingSet { id: bits | ordinal << columns.len(), is_null });
+    }
+    Ok(numbered)
+}
+
+/// `ROLLUP` and `CUBE` as the sets that they are short for.
+fn expanded(sets: &datafusion_expr::GroupingSet) -> datafusion_expr::GroupingSet {
+    use datafusion_expr::GroupingSet::{Cube, GroupingSets, Rollup};
+    match sets {
+        Rollup(columns) => GroupingSets((0..=columns.len()).rev().map(|count| columns[..count].to_vec()).collect()),
+        Cube(columns) => {
+            let subset = |bits: u64| {
+                let is_in = |place: &usize| bits >> place & 1 == 1;
+                (0..columns.len()).filter(is_in).map(|place| columns[place].clone()).collect()
+            };
+            GroupingSets((0..1 << columns.len().min(16)).rev().map(subset).collect())
+        }
+        GroupingSets(sets) => GroupingSets(sets.clone()),
     }
 }
 

@@ -51,7 +51,8 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn push(&mut self, expression: &Expr) -> Result<usize> {
+    /// Adds an expression as a column of its own.
+    pub(super) fn push(&mut self, expression: &Expr) -> Result<usize> {
         let plain = unqualified(expression, self.schema, &self.source.schema)?;
         let passed = passed_column(expression).and_then(|column| self.schema.maybe_index_of_column(column));
         let place = self.expressions.len();
