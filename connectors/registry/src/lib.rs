@@ -11,6 +11,7 @@ pub fn connectors() -> Connectors {
         .with(sluice_kafka::Kafka)
         .with(sluice_kafka::UpsertKafka)
         .with(sluice_mysql_cdc::MysqlCdc)
+        .with(sluice_nexmark::Nexmark)
         .with(sluice_print::Print)
         .with(sluice_values::Values)
         .with_format(sluice_formats::Json)
