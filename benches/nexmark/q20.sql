@@ -1,0 +1,35 @@
+-- q20: bids with their auction
+--
+-- Bids for auctions of category 10 with everything about the auction: a join of wide rows.
+--
+-- A query of the Nexmark benchmark as nexmark-flink defines it (https://github.com/nexmark/nexmark,
+-- Apache License 2.0). Needs ddl.sql.
+
+CREATE TABLE nexmark_q20 (
+  auction BIGINT,
+  bidder BIGINT,
+  price BIGINT,
+  channel VARCHAR,
+  url VARCHAR,
+  bid_dateTime TIMESTAMP(3),
+  bid_extra VARCHAR,
+  itemName VARCHAR,
+  description VARCHAR,
+  initialBid BIGINT,
+  reserve BIGINT,
+  auction_dateTime TIMESTAMP(3),
+  expires TIMESTAMP(3),
+  seller BIGINT,
+  category BIGINT,
+  auction_extra VARCHAR
+) WITH (
+  'connector' = 'blackhole'
+);
+
+INSERT INTO nexmark_q20
+SELECT
+  auction, bidder, price, channel, url, B.`dateTime`, B.extra,
+  itemName, description, initialBid, reserve, A.`dateTime`, expires, seller, category, A.extra
+FROM bid AS B
+INNER JOIN auction AS A ON B.auction = A.id
+WHERE A.category = 10;

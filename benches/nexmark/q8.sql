@@ -1,0 +1,28 @@
+-- q8: new users
+--
+-- Who entered the system and opened an auction within the same 10 seconds? A join of windows.
+--
+-- A query of the Nexmark benchmark as nexmark-flink defines it (https://github.com/nexmark/nexmark,
+-- Apache License 2.0). Needs ddl.sql.
+
+CREATE TABLE nexmark_q8 (
+  id BIGINT,
+  name VARCHAR,
+  stime TIMESTAMP(3)
+) WITH (
+  'connector' = 'blackhole'
+);
+
+INSERT INTO nexmark_q8
+SELECT P.id, P.name, P.starttime
+FROM (
+  SELECT id, name, window_start AS starttime, window_end AS endtime
+  FROM TABLE(TUMBLE(TABLE person, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
+  GROUP BY id, name, window_start, window_end
+) P
+JOIN (
+  SELECT seller, window_start AS starttime, window_end AS endtime
+  FROM TABLE(TUMBLE(TABLE auction, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
+  GROUP BY seller, window_start, window_end
+) A
+ON P.id = A.seller AND P.starttime = A.starttime AND P.endtime = A.endtime;
