@@ -38,6 +38,7 @@ mod misc;
 mod numeric;
 mod planner;
 mod regexp;
+mod row_number;
 mod session;
 mod text;
 mod time;
@@ -51,6 +52,7 @@ pub use bind::{bind_expr, bind_plan};
 pub use cast::{cast, cast_array, cast_udf, implicit_cast};
 pub use error::from_datafusion;
 pub use planner::expr_planner;
+pub use row_number::row_number;
 pub use session::SessionInfo;
 pub use types::{common_type, type_of};
 

@@ -50,7 +50,7 @@ impl ContextProvider for Binder<'_> {
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        name.eq_ignore_ascii_case("row_number").then(datafusion_functions_window::row_number::row_number_udwf)
+        name.eq_ignore_ascii_case("row_number").then(sluice_functions::row_number)
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
