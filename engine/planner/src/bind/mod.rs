@@ -6,6 +6,7 @@
 
 mod context;
 mod error;
+mod names;
 mod refuse;
 mod rewrite;
 mod tables;

@@ -3,7 +3,7 @@
 //! | text | becomes | why |
 //! |---|---|---|
 //! | `5` | `CAST(5 AS INT)` | integer literals that fit are `INT`, DataFusion takes `BIGINT` |
-//! | `SELECT a + 1` | `SELECT a + 1 AS EXPR$0` | the names of unnamed columns |
+//! | `SELECT a + 1, r.f` | `SELECT a + 1 AS EXPR$0, r.f AS f` | the names of unnamed columns |
 //! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
 //! | `TIMESTAMPDIFF(DAY, a, b)` | `timestampdiff('DAY', a, b)` | the unit is no column |
 
@@ -12,9 +12,10 @@ use std::ops::ControlFlow;
 use sluice_model::Result;
 use sqlparser::ast::{
     CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Value, VisitMut,
-    VisitorMut,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Value, VisitMut, VisitorMut,
 };
+
+use super::names::name_columns;
 
 /// Rewrites a query in place.
 pub(super) fn rewrite_query(query: &mut Query) -> Result<()> {
@@ -111,31 +112,5 @@ fn is_int_literal(expression: &Expr) -> bool {
             _ => false,
         },
         _ => false,
-    }
-}
-
-/// Gives `EXPR$n` to the unnamed columns of each `SELECT` of a query, as Calcite does.
-fn name_columns(body: &mut SetExpr) {
-    match body {
-        SetExpr::Select(select) => name_select(select),
-        SetExpr::SetOperation { left, right, .. } => {
-            name_columns(left);
-            name_columns(right);
-        }
-        _ => {}
-    }
-}
-
-fn name_select(select: &mut Select) {
-    for (index, item) in select.projection.iter_mut().enumerate() {
-        let is_name = |expression: &Expr| {
-            matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. })
-        };
-        if let SelectItem::UnnamedExpr(expression) = item
-            && !is_name(expression)
-        {
-            let expr = std::mem::replace(expression, Expr::Value(Value::Null.into()));
-            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('`', format!("EXPR${index}")) };
-        }
     }
 }

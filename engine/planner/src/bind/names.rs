@@ -1,0 +1,123 @@
+//! Names of the columns of a `SELECT` that has none of its own, as Calcite gives them.
+//!
+//! ```text
+//! SELECT a + 1, r.f, t.a, t.r.f FROM t
+//! SELECT a + 1 AS `EXPR$0`, r.f AS `f`, t.a, t.r.f AS `f0` FROM t
+//! ```
+//!
+//! Here no table is known yet: `x.y` is a column where the `FROM` names a table `x`, else it is a
+//! field of column `x`.
+
+use std::collections::BTreeSet;
+
+use sqlparser::ast::{Expr, Ident, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value};
+
+/// Names the unnamed columns of each `SELECT` of a query's body.
+pub(super) fn name_columns(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => name_select(select),
+        SetExpr::SetOperation { left, right, .. } => {
+            name_columns(left);
+            name_columns(right);
+        }
+        _ => {}
+    }
+}
+
+fn name_select(select: &mut Select) {
+    let mut tables = BTreeSet::new();
+    select.from.iter().for_each(|from| collect_tables(from, &mut tables));
+    let mut taken: BTreeSet<String> = select.projection.iter().filter_map(|item| own_name(item, &tables)).collect();
+    for (index, item) in select.projection.iter_mut().enumerate() {
+        let SelectItem::UnnamedExpr(expression) = item else { continue };
+        let name = match expression {
+            Expr::CompoundIdentifier(parts) => field_name(parts, &tables).map(|name| unused(name, &taken)),
+            Expr::Identifier(_) | Expr::CompoundFieldAccess { .. } => None,
+            _ => Some(format!("EXPR${index}")),
+        };
+        if let Some(name) = name {
+            taken.insert(name.clone());
+            let expr = std::mem::replace(expression, Expr::Value(Value::Null.into()));
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('`', name) };
+        }
+    }
+}
+
+/// The name that a column has without our doing.
+fn own_name(item: &SelectItem, tables: &BTreeSet<String>) -> Option<String> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.clone()),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) if field_name(parts, tables).is_none() => {
+            parts.last().map(|name| name.value.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The last part of `column.field…` or `table.column.field…`; `None` for `table.column`.
+fn field_name<'a>(parts: &'a [Ident], tables: &BTreeSet<String>) -> Option<&'a str> {
+    let [first, .., last] = parts else { return None };
+    let is_column = parts.len() == 2 && tables.contains(&first.value);
+    (!is_column).then_some(last.value.as_str())
+}
+
+fn unused(name: &str, taken: &BTreeSet<String>) -> String {
+    let numbered = (0..=taken.len()).map(|number| format!("{name}{number}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default()
+}
+
+fn collect_tables(from: &TableWithJoins, tables: &mut BTreeSet<String>) {
+    for relation in std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)) {
+        let (alias, name) = match relation {
+            TableFactor::Table { name, alias, .. } => {
+                (alias, name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.clone()))
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                collect_tables(table_with_joins, tables);
+                (alias, None)
+            }
+            TableFactor::Derived { alias, .. }
+            | TableFactor::TableFunction { alias, .. }
+            | TableFactor::Function { alias, .. }
+            | TableFactor::UNNEST { alias, .. } => (alias, None),
+            _ => continue,
+        };
+        tables.extend(alias.as_ref().map(|alias| alias.name.value.clone()).or(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlparser::ast::Statement;
+    use sqlparser::dialect::GenericDialect;
+    use sqlparser::parser::Parser;
+
+    fn named(sql: &str) -> String {
+        let Statement::Query(mut query) = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0) else {
+            panic!("a query")
+        };
+        name_columns(&mut query.body);
+        query.to_string()
+    }
+
+    #[test]
+    fn expressions_are_numbered() {
+        assert_eq!(named("SELECT a, a + 1, 2 FROM t"), "SELECT a, a + 1 AS `EXPR$1`, 2 AS `EXPR$2` FROM t");
+    }
+
+    #[test]
+    fn fields_are_called_by_their_own_name() {
+        assert_eq!(named("SELECT r.f, t.a FROM t"), "SELECT r.f AS `f`, t.a FROM t");
+        assert_eq!(named("SELECT t.r.f.g FROM s.t"), "SELECT t.r.f.g AS `g` FROM s.t");
+        assert_eq!(named("SELECT t.a, r.a FROM t AS x"), "SELECT t.a AS `a`, r.a AS `a0` FROM t AS x");
+        let unchanged = "SELECT x.f, y.f FROM (SELECT 1) AS x JOIN u AS y ON x.f = y.f";
+        assert_eq!(named(unchanged), unchanged);
+    }
+
+    #[test]
+    fn names_that_are_taken_are_numbered() {
+        assert_eq!(named("SELECT r.id, s.id, id FROM t"), "SELECT r.id AS `id0`, s.id AS `id1`, id FROM t");
+    }
+}
