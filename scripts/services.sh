@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Installs, starts and stops the servers that the tests and the demo run
-# against: MariaDB, MySQL, PostgreSQL and Kafka, all on 127.0.0.1.
+# against: MariaDB, MySQL, PostgreSQL, Kafka and an S3 server, all on 127.0.0.1.
 # Those who have Docker can use docker-compose.yml instead.
 set -euo pipefail
 
@@ -9,7 +9,7 @@ usage() {
   cat <<'EOF'
 usage: scripts/services.sh COMMAND [NAME…]
 
-  install [NAME…]   install what is missing (Debian packages, Maven Central)
+  install [NAME…]   install what is missing (Debian packages, Maven Central, PyPI)
   up [NAME…]        start servers and wait until they answer
   down [NAME…]      stop servers
   restart NAME…     stop and start servers
@@ -19,7 +19,7 @@ usage: scripts/services.sh COMMAND [NAME…]
   client NAME ARG…  run a server's command line client as user sluice, e.g.
                     client mysql -e 'SELECT 1', client kafka topics --list
 
-NAME is mariadb, mysql, postgres or kafka; without one, all four.
+NAME is mariadb, mysql, postgres, kafka or s3; without one, all five.
 
 Environment:
   SLUICE_SERVICES_INSTANCE      0 to 99; each has its own data, and ports higher
@@ -62,6 +62,8 @@ REPO_ROOT=$(cd "$SCRIPTS_DIR/../.." && pwd -P)
 . "$SCRIPTS_DIR/postgres.sh"
 # shellcheck source=scripts/services/kafka.sh
 . "$SCRIPTS_DIR/kafka.sh"
+# shellcheck source=scripts/services/s3.sh
+. "$SCRIPTS_DIR/s3.sh"
 
 check_names() {
   local name

@@ -6,7 +6,7 @@
 # *.sql files and docker-compose.yml have to repeat them, so change them there too.
 
 # shellcheck disable=SC2034 # used in services.sh
-SERVICES=(mariadb mysql postgres kafka)
+SERVICES=(mariadb mysql postgres kafka s3)
 SERVICES_HOST=127.0.0.1
 
 ROOT_PASSWORD=root-secret
@@ -42,6 +42,7 @@ set_instance() {
   MYSQL_PORT=$((23307 + shift))
   POSTGRES_PORT=$((25432 + shift))
   KAFKA_PORT=$((29092 + shift))
+  S3_PORT=$((24500 + shift))
   # shellcheck disable=SC2034 # used in kafka.sh
   KAFKA_CONTROLLER_PORT=$((29193 + shift))
 }
@@ -52,6 +53,7 @@ service_port() {
     mysql) say "$MYSQL_PORT" ;;
     postgres) say "$POSTGRES_PORT" ;;
     kafka) say "$KAFKA_PORT" ;;
+    s3) say "$S3_PORT" ;;
   esac
 }
 

@@ -23,18 +23,29 @@ impl Secret {
     /// True for option keys whose values must never be shown.
     ///
     /// Flink masks keys that contain `password`, `secret` and the like
-    /// (`GlobalConfiguration.isSensitive`); JDBC URLs can carry one as well, see [`mask_url`](Self::mask_url).
+    /// (`GlobalConfiguration.isSensitive`), and so do we, with the keys of S3 and those that hold a
+    /// private key as text (`ssl.key.pem` of librdkafka, `ssl.keystore.key` of Kafka's own client).
+    /// JDBC URLs can carry a secret as well, see [`mask_url`](Self::mask_url).
     pub fn is_secret_key(key: &str) -> bool {
-        const SENSITIVE: [&str; 9] = [
+        const SENSITIVE: [&str; 18] = [
             "password",
             "secret",
             "token",
             "apikey",
             "api-key",
             "access-key",
+            "access.key",
+            "account.key",
+            "service-key",
             "private-key",
+            "private.key",
             "passphrase",
-            "sasl.jaas.config",
+            "auth-params",
+            "basic-auth",
+            "http-headers",
+            "jaas.config",
+            "ssl.key.pem",
+            "ssl.keystore.key",
         ];
         let key = key.to_ascii_lowercase();
         SENSITIVE.iter().any(|part| key.contains(part))
@@ -97,6 +108,13 @@ mod tests {
     fn masks_options_and_urls() {
         assert_eq!(Secret::mask_option("password", "x"), "******");
         assert_eq!(Secret::mask_option("hostname", "x"), "x");
+        for key in ["s3.access-key", "s3.secret-key", "fs.s3a.access.key", "properties.ssl.key.pem", "ssl.keystore.key"]
+        {
+            assert_eq!(Secret::mask_option(key, "x"), "******", "{key}");
+        }
+        for key in ["s3.endpoint", "ssl.keystore.location", "ssl.certificate.pem", "primary-key"] {
+            assert_eq!(Secret::mask_option(key, "x"), "x", "{key}");
+        }
         assert_eq!(
             Secret::mask_option("url", "jdbc:postgresql://h:5432/db?user=a&password=b&ssl=true"),
             "jdbc:postgresql://h:5432/db?user=a&password=******&ssl=true"

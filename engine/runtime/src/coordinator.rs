@@ -17,7 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_model::{Barrier, BarrierKind, CheckpointId, Error, Reaction, Result};
-use sluice_state::{CheckpointWriter, JobIdentity, Published, Snapshot, SnapshotKind, TaskState, write_savepoint};
+use sluice_state::{
+    CheckpointWriter, JobIdentity, Published, S3Options, Snapshot, SnapshotKind, TaskState, write_savepoint,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -243,10 +245,10 @@ impl Coordinator {
         }
         let states = std::mem::take(&mut pending.states);
         let snapshot = Snapshot { checkpoint, kind: SnapshotKind::Checkpoint, timestamp: pending.timestamp, states };
-        let savepoint_dir = pending.purpose.savepoint_dir();
+        let savepoint = pending.purpose.savepoint_dir().map(|dir| (dir, self.job.config.s3.clone()));
         let writer = self.writer.clone().filter(|_| pending.purpose.kind() != BarrierKind::Savepoint);
         let job = identity(&self.job);
-        let store = store(job, self.epoch, snapshot, savepoint_dir, writer);
+        let store = store(job, self.epoch, snapshot, savepoint, writer);
         self.working = Some(tokio::spawn(async move { Work::Stored(store.await) }));
     }
 
@@ -465,13 +467,13 @@ async fn store(
     job: JobIdentity,
     epoch: u64,
     snapshot: Snapshot,
-    savepoint_dir: Option<String>,
+    savepoint: Option<(String, S3Options)>,
     writer: Option<CheckpointWriter>,
 ) -> Result<Option<Published>> {
     let mut published = None;
-    if let Some(dir) = savepoint_dir {
+    if let Some((dir, s3)) = savepoint {
         let savepoint = Snapshot { kind: SnapshotKind::Savepoint, ..snapshot.clone() };
-        published = Some(write_savepoint(&dir, &job, epoch, savepoint).await?);
+        published = Some(write_savepoint(&dir, &s3, &job, epoch, savepoint).await?);
     }
     if let Some(writer) = writer {
         let checkpoint = writer.write(snapshot).await?;

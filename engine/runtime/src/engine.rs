@@ -50,7 +50,7 @@ impl Engine {
         let store = needs_store.then(|| {
             let identity =
                 JobIdentity { id: id.as_str().to_owned(), name: name.clone(), key: config.state_key.clone() };
-            CheckpointStore::new(&config.checkpoint_dir, identity, config.retained)
+            CheckpointStore::new(&config.checkpoint_dir, &config.s3, identity, config.retained)
         });
         let store = store.transpose()?;
         let (sender, requests) = mpsc::channel(REQUESTS);

@@ -69,4 +69,4 @@ pub use job::{
     VertexInfo, VertexInput,
 };
 pub use restart::RestartStrategy;
-pub use sluice_state::Restore;
+pub use sluice_state::{Restore, S3Options};

@@ -8,7 +8,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::disk::Disk;
+use crate::storage::Storage;
 
 /// What is left of unsynced data after the power came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,13 @@ impl CrashDisk {
         files.map(|(path, _)| path.clone()).collect()
     }
 
+    /// Somebody cleans up thoroughly.
+    pub(crate) fn remove_all(&self) {
+        let mut state = self.lock();
+        state.now.names.clear();
+        state.durable.names.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,7 +118,7 @@ impl State {
     }
 }
 
-impl Disk for CrashDisk {
+impl Storage for CrashDisk {
     fn create_dir_all(&self, path: &Path) -> Result<()> {
         for dir in path.ancestors().collect::<Vec<_>>().into_iter().rev().skip(1) {
             let mut state = self.step()?;

@@ -4,36 +4,42 @@ use std::path::{Path, PathBuf};
 
 use sluice_model::{Error, Result};
 
-use crate::disk::{Disk, disk_error};
 use crate::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, StateEntry};
 use crate::snapshot::{Checkpoint, JobIdentity, Published, Snapshot, TaskState};
+use crate::storage::{Storage, storage_error};
 
 /// Writes everything but the manifest's final name: the checkpoint does not exist yet.
 pub(crate) fn prepare(
-    disk: &dyn Disk,
+    storage: &dyn Storage,
     dir: &Path,
     job: &JobIdentity,
     epoch: u64,
     snapshot: &Snapshot,
 ) -> Result<Prepared> {
-    write_files(disk, dir, job, epoch, snapshot).inspect_err(|_| discard(disk, dir, epoch))
+    write_files(storage, dir, job, epoch, snapshot).inspect_err(|_| discard(storage, dir, epoch))
 }
 
 /// Makes the directory of a checkpoint, durably.
-pub(crate) fn create(disk: &dyn Disk, dir: &Path) -> Result<()> {
+pub(crate) fn create(storage: &dyn Storage, dir: &Path) -> Result<()> {
     let parent = dir.parent().unwrap_or(dir);
-    disk.create_dir_all(dir).map_err(|error| disk_error("create", dir, &error))?;
-    disk.sync_dir(parent).map_err(|error| disk_error("sync", parent, &error))
+    storage.create_dir_all(dir).map_err(|error| storage_error("create", dir, &error))?;
+    storage.sync_dir(parent).map_err(|error| storage_error("sync", parent, &error))
 }
 
-fn write_files(disk: &dyn Disk, dir: &Path, job: &JobIdentity, epoch: u64, snapshot: &Snapshot) -> Result<Prepared> {
-    create(disk, dir)?;
+fn write_files(
+    storage: &dyn Storage,
+    dir: &Path,
+    job: &JobIdentity,
+    epoch: u64,
+    snapshot: &Snapshot,
+) -> Result<Prepared> {
+    create(storage, dir)?;
     let data_name = data_name(epoch);
     let (data, states) = pack(&snapshot.states);
     let mut files = Vec::new();
     if !data.is_empty() {
         let path = dir.join(&data_name);
-        disk.write_new(&path, &data).map_err(|error| disk_error("write", &path, &error))?;
+        storage.write_new(&path, &data).map_err(|error| storage_error("write", &path, &error))?;
         files.push(FileEntry { name: data_name, length: data.len() as u64, crc32c: crc32c::crc32c(&data) });
     }
     let manifest = Manifest {
@@ -49,7 +55,7 @@ fn write_files(disk: &dyn Disk, dir: &Path, job: &JobIdentity, epoch: u64, snaps
     }
     .encode()?;
     let temporary = temporary_path(dir, epoch);
-    disk.write_new(&temporary, &manifest).map_err(|error| disk_error("write", &temporary, &error))?;
+    storage.write_new(&temporary, &manifest).map_err(|error| storage_error("write", &temporary, &error))?;
     let published = Published { path: dir.display().to_string(), size: (data.len() + manifest.len()) as u64 };
     Ok(Prepared { dir: dir.to_owned(), epoch, temporary, published })
 }
@@ -64,42 +70,43 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Gives it up.
-    pub(crate) fn discard(self, disk: &dyn Disk) {
-        discard(disk, &self.dir, self.epoch);
+    pub(crate) fn discard(self, storage: &dyn Storage) {
+        discard(storage, &self.dir, self.epoch);
     }
 
     /// Makes it a checkpoint: one atomic step, which fails if another writer was faster.
     ///
     /// From that step on it stays, even if it is then reported as failed: a newer attempt may have
     /// restored it already, and would miss it at its next restart.
-    pub(crate) fn publish(self, disk: &dyn Disk) -> Result<Published> {
-        self.link(disk)?;
+    pub(crate) fn publish(self, storage: &dyn Storage) -> Result<Published> {
+        self.link(storage)?;
         // A second name that is left over does no harm.
-        disk.remove_file(&self.temporary).ok();
-        disk.sync_dir(&self.dir).map_err(|error| disk_error("sync", &self.dir, &error))?;
+        storage.remove_file(&self.temporary).ok();
+        storage.sync_dir(&self.dir).map_err(|error| storage_error("sync", &self.dir, &error))?;
         Ok(self.published)
     }
 
-    fn link(&self, disk: &dyn Disk) -> Result<()> {
+    fn link(&self, storage: &dyn Storage) -> Result<()> {
         let manifest = self.dir.join(MANIFEST);
-        let linked = match disk.link_new(&self.temporary, &manifest) {
+        match storage.link_new(&self.temporary, &manifest) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                discard(storage, &self.dir, self.epoch);
                 Err(Error::fix(format!("'{}' was written by another process", self.dir.display()))
                     .with_hint("let only one process run this job"))
             }
-            // File systems without hard links.
-            Err(_) => disk.rename(&self.temporary, &manifest).map_err(|error| disk_error("write", &manifest, &error)),
-        };
-        linked.inspect_err(|_| discard(disk, &self.dir, self.epoch))
+            // The answer may be what got lost: then the manifest is there, or will be, and must find its
+            // files. If it is not, retention removes them.
+            Err(error) => Err(storage_error("write", &manifest, &error)),
+        }
     }
 }
 
 /// Removes the files that a failed write left. What cannot be removed is harmless, and cleaned later.
 /// The directory stays, so that the number is not used again.
-fn discard(disk: &dyn Disk, dir: &Path, epoch: u64) {
-    disk.remove_file(&temporary_path(dir, epoch)).ok();
-    disk.remove_file(&dir.join(data_name(epoch))).ok();
+fn discard(storage: &dyn Storage, dir: &Path, epoch: u64) {
+    storage.remove_file(&temporary_path(dir, epoch)).ok();
+    storage.remove_file(&dir.join(data_name(epoch))).ok();
 }
 
 // The epoch in the names keeps writers of two epochs, of which one is stale, out of each other's files.
@@ -124,8 +131,8 @@ fn pack(states: &[TaskState]) -> (Vec<u8>, Vec<StateEntry>) {
 }
 
 /// Reads the manifest of a checkpoint; `None` if it was never completed.
-pub(crate) fn read_manifest(disk: &dyn Disk, dir: &Path) -> Option<Result<Manifest, String>> {
-    match disk.read(&dir.join(MANIFEST)) {
+pub(crate) fn read_manifest(storage: &dyn Storage, dir: &Path) -> Option<Result<Manifest, String>> {
+    match storage.read(&dir.join(MANIFEST)) {
         Ok(bytes) => Some(Manifest::decode(&bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => Some(Err(format!("the manifest cannot be read: {error}"))),
@@ -133,10 +140,10 @@ pub(crate) fn read_manifest(disk: &dyn Disk, dir: &Path) -> Option<Result<Manife
 }
 
 /// Reads a checkpoint and verifies every byte of it; the error says what is wrong with it.
-pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Checkpoint, String> {
+pub(crate) fn read(storage: &dyn Storage, dir: &Path) -> Result<Checkpoint, String> {
     let manifest =
-        read_manifest(disk, dir).unwrap_or_else(|| Err("it has no manifest: it was not completed".into()))?;
-    let files = manifest.files.iter().map(|file| read_file(disk, dir, file)).collect::<Result<Vec<_>, _>>()?;
+        read_manifest(storage, dir).unwrap_or_else(|| Err("it has no manifest: it was not completed".into()))?;
+    let files = manifest.files.iter().map(|file| read_file(storage, dir, file)).collect::<Result<Vec<_>, _>>()?;
     let states = manifest.states.iter().map(|entry| unpack(entry, &files)).collect::<Result<Vec<_>, _>>()?;
     Ok(Checkpoint {
         path: dir.display().to_string(),
@@ -149,12 +156,12 @@ pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Checkpoint, String> {
     })
 }
 
-fn read_file(disk: &dyn Disk, dir: &Path, file: &FileEntry) -> Result<Vec<u8>, String> {
+fn read_file(storage: &dyn Storage, dir: &Path, file: &FileEntry) -> Result<Vec<u8>, String> {
     let name = &file.name;
     if name.contains(['/', '\\']) {
         return Err(format!("file '{name}' lies outside of it"));
     }
-    let bytes = disk.read(&dir.join(name)).map_err(|error| format!("file '{name}' cannot be read: {error}"))?;
+    let bytes = storage.read(&dir.join(name)).map_err(|error| format!("file '{name}' cannot be read: {error}"))?;
     if bytes.len() as u64 != file.length {
         return Err(format!("file '{name}' has {} bytes instead of {}", bytes.len(), file.length));
     }
@@ -177,15 +184,15 @@ fn unpack(entry: &StateEntry, files: &[Vec<u8>]) -> Result<TaskState, String> {
 }
 
 /// Removes a checkpoint: its manifest first, so that half of one is none.
-pub(crate) fn remove(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
-    let names = disk.list(dir)?;
+pub(crate) fn remove(storage: &dyn Storage, dir: &Path) -> std::io::Result<()> {
+    let names = storage.list(dir)?;
     let (manifests, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name == MANIFEST);
     if !manifests.is_empty() {
-        disk.remove_file(&dir.join(MANIFEST))?;
-        disk.sync_dir(dir)?;
+        storage.remove_file(&dir.join(MANIFEST))?;
+        storage.sync_dir(dir)?;
     }
     for name in others {
-        disk.remove_file(&dir.join(name))?;
+        storage.remove_file(&dir.join(name))?;
     }
-    disk.remove_dir(dir)
+    storage.remove_dir(dir)
 }

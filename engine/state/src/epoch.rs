@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sluice_model::{CheckpointId, Error, Result};
 
-use crate::disk::{Disk, disk_error};
+use crate::storage::{Storage, storage_error};
 
 /// Where an attempt began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,53 +41,53 @@ impl Epochs {
     }
 
     /// Claims the next epoch. Two processes never get the same one.
-    pub(crate) fn claim(&self, disk: &dyn Disk) -> Result<u64> {
-        disk.create_dir_all(&self.0).map_err(|error| disk_error("create", &self.0, &error))?;
+    pub(crate) fn claim(&self, storage: &dyn Storage) -> Result<u64> {
+        storage.create_dir_all(&self.0).map_err(|error| storage_error("create", &self.0, &error))?;
         // A process that was killed may have made them without making their names durable.
         for parent in self.0.ancestors().skip(1).take(2) {
-            disk.sync_dir(parent).map_err(|error| disk_error("sync", parent, &error))?;
+            storage.sync_dir(parent).map_err(|error| storage_error("sync", parent, &error))?;
         }
         loop {
-            let epoch = self.numbers(disk)?.last().copied().unwrap_or(0) + 1;
+            let epoch = self.numbers(storage)?.last().copied().unwrap_or(0) + 1;
             let path = self.path(epoch);
-            match disk.write_new(&path, b"") {
+            match storage.write_new(&path, b"") {
                 Ok(()) => {
-                    disk.sync_dir(&self.0).map_err(|error| disk_error("sync", &self.0, &error))?;
+                    storage.sync_dir(&self.0).map_err(|error| storage_error("sync", &self.0, &error))?;
                     return Ok(epoch);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(disk_error("write", &path, &error)),
+                Err(error) => return Err(storage_error("write", &path, &error)),
             }
         }
     }
 
     /// Writes down where the attempt begins. Must be done before it reads or writes any data.
-    pub(crate) fn record(&self, disk: &dyn Disk, record: &EpochRecord) -> Result<()> {
+    pub(crate) fn record(&self, storage: &dyn Storage, record: &EpochRecord) -> Result<()> {
         let path = self.path(record.epoch);
         let temporary = path.with_extension("tmp");
         let json = serde_json::to_vec(record)
             .map_err(|error| Error::bug("an epoch cannot be written").because(error.to_string()))?;
         let write = || {
-            disk.write_new(&temporary, &json)?;
-            disk.rename(&temporary, &path)?;
-            disk.sync_dir(&self.0)
+            storage.write_new(&temporary, &json)?;
+            storage.rename(&temporary, &path)?;
+            storage.sync_dir(&self.0)
         };
         write().map_err(|error| {
-            disk.remove_file(&temporary).ok();
-            disk_error("write", &path, &error)
+            storage.remove_file(&temporary).ok();
+            storage_error("write", &path, &error)
         })
     }
 
     /// All records, by epoch. Claims without a record never ran, and are left out.
-    pub(crate) fn records(&self, disk: &dyn Disk) -> Result<Vec<EpochRecord>> {
+    pub(crate) fn records(&self, storage: &dyn Storage) -> Result<Vec<EpochRecord>> {
         let mut records = Vec::new();
-        for epoch in self.numbers(disk)? {
+        for epoch in self.numbers(storage)? {
             let path = self.path(epoch);
-            let bytes = match disk.read(&path) {
+            let bytes = match storage.read(&path) {
                 Ok(bytes) => bytes,
                 // Removed by the process that cleans up.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(disk_error("read", &path, &error)),
+                Err(error) => return Err(storage_error("read", &path, &error)),
             };
             if bytes.is_empty() {
                 continue;
@@ -104,31 +104,31 @@ impl Epochs {
 
     /// Fails if a newer epoch than `record`'s was claimed: another process has taken over.
     /// Puts the record back if somebody removed the directory.
-    pub(crate) fn check(&self, disk: &dyn Disk, record: &EpochRecord) -> Result<()> {
-        match self.numbers(disk)?.last() {
+    pub(crate) fn check(&self, storage: &dyn Storage, record: &EpochRecord) -> Result<()> {
+        match self.numbers(storage)?.last() {
             Some(newest) if *newest == record.epoch => Ok(()),
             Some(newest) if *newest > record.epoch => Err(stale(record.epoch, *newest)),
             _ => {
-                disk.create_dir_all(&self.0).map_err(|error| disk_error("create", &self.0, &error))?;
-                self.record(disk, record)
+                storage.create_dir_all(&self.0).map_err(|error| storage_error("create", &self.0, &error))?;
+                self.record(storage, record)
             }
         }
     }
 
     /// Removes the files of epochs that are not needed any more.
-    pub(crate) fn remove(&self, disk: &dyn Disk, is_needed: impl Fn(u64) -> bool) -> Result<()> {
-        for epoch in self.numbers(disk)? {
+    pub(crate) fn remove(&self, storage: &dyn Storage, is_needed: impl Fn(u64) -> bool) -> Result<()> {
+        for epoch in self.numbers(storage)? {
             if !is_needed(epoch) {
                 let path = self.path(epoch);
-                disk.remove_file(&path).map_err(|error| disk_error("remove", &path, &error))?;
+                storage.remove_file(&path).map_err(|error| storage_error("remove", &path, &error))?;
             }
         }
         Ok(())
     }
 
     /// Claimed epochs in ascending order.
-    fn numbers(&self, disk: &dyn Disk) -> Result<Vec<u64>> {
-        let names = disk.list(&self.0).map_err(|error| disk_error("list", &self.0, &error))?;
+    fn numbers(&self, storage: &dyn Storage) -> Result<Vec<u64>> {
+        let names = storage.list(&self.0).map_err(|error| storage_error("list", &self.0, &error))?;
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect();
         numbers.sort_unstable();
         Ok(numbers)

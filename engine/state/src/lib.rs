@@ -14,17 +14,19 @@
 //!     state-2.bin, MANIFEST.json
 //! ```
 //!
+//! The directories lie on a file system of the machine or in a bucket (`s3://bucket/…`).
+//!
 //! Every attempt of a job takes an **epoch**, a number that only grows. A writer that is not of the
 //! newest epoch cannot complete a checkpoint (fencing), and the records of the epochs are a chain
 //! that says which checkpoints belong to the run at hand (lineage).
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> sluice_model::Result<()> {
-//! use sluice_state::{CheckpointStore, JobIdentity, Restore, Snapshot, SnapshotKind, TaskState};
+//! use sluice_state::{CheckpointStore, JobIdentity, Restore, S3Options, Snapshot, SnapshotKind, TaskState};
 //! # let scratch = std::env::temp_dir().join(format!("sluice-state-doc-{}", std::process::id()));
 //! # let dir = scratch.display().to_string();
 //! let job = JobIdentity { id: "a1".into(), name: "sales".into(), key: "sales".into() };
-//! let store = CheckpointStore::new(&dir, job, 3)?;
+//! let store = CheckpointStore::new(&dir, &S3Options::default(), job, 3)?;
 //! let attempt = store.begin(Restore::Fresh).await?;
 //! let state = TaskState { id: "source: sales".into(), subtask: 0, bytes: b"offset 7".to_vec() };
 //! let snapshot = Snapshot {
@@ -41,19 +43,30 @@
 //! ```
 
 mod directory;
-mod disk;
 mod epoch;
 mod lineage;
+mod local;
 mod location;
 mod manifest;
+mod object;
+mod object_failure;
 mod retention;
+mod s3;
 mod snapshot;
+mod storage;
 mod store;
 
 #[cfg(test)]
 mod crash_disk;
 #[cfg(test)]
+mod crash_store;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod object_tests;
+#[cfg(test)]
 mod tests;
 
+pub use s3::S3Options;
 pub use snapshot::{Checkpoint, JobIdentity, Published, SkippedCheckpoint, Snapshot, SnapshotKind, TaskState};
 pub use store::{Attempt, CheckpointStore, CheckpointWriter, Restore, open, write_savepoint};

@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 use sluice_model::{CheckpointId, Result};
 
 use crate::directory;
-use crate::disk::{Disk, disk_error};
 use crate::epoch::{Began, EpochRecord};
 use crate::snapshot::SkippedCheckpoint;
+use crate::storage::{Storage, storage_error};
 
 /// A directory `chk-<id>` of a job.
 #[derive(Debug)]
@@ -35,13 +35,13 @@ pub(crate) struct Entry {
 }
 
 /// The directories of a job's checkpoints, by id.
-pub(crate) fn entries(disk: &dyn Disk, job_dir: &Path) -> Result<Vec<Entry>> {
-    let names = disk.list(job_dir).map_err(|error| disk_error("list", job_dir, &error))?;
+pub(crate) fn entries(storage: &dyn Storage, job_dir: &Path) -> Result<Vec<Entry>> {
+    let names = storage.list(job_dir).map_err(|error| storage_error("list", job_dir, &error))?;
     let mut entries: Vec<Entry> = names
         .iter()
         .filter_map(|name| Some((name.strip_prefix("chk-")?.parse().ok()?, job_dir.join(name))))
         .map(|(id, dir)| {
-            let epoch = directory::read_manifest(disk, &dir).map(|read| read.map(|manifest| manifest.epoch));
+            let epoch = directory::read_manifest(storage, &dir).map(|read| read.map(|manifest| manifest.epoch));
             Entry { id, dir, epoch }
         })
         .collect();

@@ -5,15 +5,15 @@ use std::path::Path;
 use sluice_model::{CheckpointId, Error, Result};
 
 use crate::directory;
-use crate::disk::{Disk, disk_error};
 use crate::epoch::{Began, Epochs};
 use crate::lineage::{Entry, Lineage, entries};
+use crate::storage::{Storage, storage_error};
 
 /// Keeps the newest `retained` checkpoints of the lineage, and everything that is newer than the
 /// oldest of them. Removes nothing unless the newest one has just been read back and verified.
-pub(crate) fn clean(disk: &dyn Disk, job_dir: &Path, epochs: &Epochs, retained: usize) -> Result<()> {
-    let entries = entries(disk, job_dir)?;
-    let lineage = Lineage::follow(&epochs.records(disk)?, &entries);
+pub(crate) fn clean(storage: &dyn Storage, job_dir: &Path, epochs: &Epochs, retained: usize) -> Result<()> {
+    let entries = entries(storage, job_dir)?;
+    let lineage = Lineage::follow(&epochs.records(storage)?, &entries);
     let kept: Vec<(u64, CheckpointId)> = lineage
         .candidates
         .iter()
@@ -30,11 +30,11 @@ pub(crate) fn clean(disk: &dyn Disk, job_dir: &Path, epochs: &Epochs, retained: 
     if kept.len() < retained.max(1) {
         return Ok(());
     }
-    directory::read(disk, &newest.path).map_err(|why| {
+    directory::read(storage, &newest.path).map_err(|why| {
         Error::retry(format!("checkpoint '{}' is damaged, older ones are kept", newest.path.display())).because(why)
     })?;
     for Entry { dir, .. } in entries.iter().filter(|entry| entry.id < oldest_id) {
-        directory::remove(disk, dir).map_err(|error| disk_error("remove", dir, &error))?;
+        directory::remove(storage, dir).map_err(|error| storage_error("remove", dir, &error))?;
     }
-    epochs.remove(disk, |epoch| epoch >= oldest_epoch)
+    epochs.remove(storage, |epoch| epoch >= oldest_epoch)
 }

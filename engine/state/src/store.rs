@@ -6,12 +6,13 @@ use std::sync::Arc;
 use sluice_model::{CheckpointId, Error, Result};
 
 use crate::directory;
-use crate::disk::{Disk, LocalDisk, disk_error};
 use crate::epoch::{Began, EpochRecord, Epochs};
 use crate::lineage::{Candidate, Lineage, entries};
-use crate::location;
+use crate::location::{self, Place, Storages};
 use crate::manifest::MANIFEST;
+use crate::s3::S3Options;
 use crate::snapshot::{Checkpoint, JobIdentity, Published, SkippedCheckpoint, Snapshot};
+use crate::storage::{Storage, storage_error};
 
 /// Where an attempt of a job begins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,7 +32,9 @@ pub struct CheckpointStore(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    disk: Arc<dyn Disk>,
+    /// For what a path names, which may lie elsewhere than `dir`.
+    storages: Storages,
+    storage: Arc<dyn Storage>,
     dir: PathBuf,
     epochs: Epochs,
     job: JobIdentity,
@@ -61,25 +64,26 @@ pub struct CheckpointWriter {
 }
 
 impl CheckpointStore {
-    /// The store below `checkpoint_dir` (a path or `file:` URL) in the directory of the job's key.
+    /// The store below `checkpoint_dir` (a path, `file:` or `s3:` URL) in the directory of the job's key.
     ///
     /// # Errors
-    /// A scheme that is not supported, or a key that is not a name.
-    pub fn new(checkpoint_dir: &str, job: JobIdentity, retained: usize) -> Result<Self> {
-        Self::on(Arc::new(LocalDisk), checkpoint_dir, job, retained)
+    /// A scheme that is not supported, options of S3 that do not fit, or a key that is not a name.
+    pub fn new(checkpoint_dir: &str, s3: &S3Options, job: JobIdentity, retained: usize) -> Result<Self> {
+        Self::on(Storages::All(s3.clone()), checkpoint_dir, job, retained)
     }
 
-    pub(crate) fn on(disk: Arc<dyn Disk>, checkpoint_dir: &str, job: JobIdentity, retained: usize) -> Result<Self> {
+    pub(crate) fn on(storages: Storages, checkpoint_dir: &str, job: JobIdentity, retained: usize) -> Result<Self> {
         location::check_key(&job.key)?;
-        let dir = location::parse(checkpoint_dir)?.join(&job.key);
+        let Place { storage, path } = storages.place(checkpoint_dir)?;
+        let dir = path.join(&job.key);
         let epochs = Epochs::of_job(&dir);
-        Ok(Self(Arc::new(Shared { disk, dir, epochs, job, retained })))
+        Ok(Self(Arc::new(Shared { storages, storage, dir, epochs, job, retained })))
     }
 
     /// Begins an attempt: fences all earlier ones, finds what to restore and writes that down.
     ///
     /// # Errors
-    /// The disk failed, or checkpoints are there but all of them are damaged: then starting from
+    /// The storage failed, or checkpoints are there but all of them are damaged: then starting from
     /// nothing would be wrong, and is left to the user.
     pub async fn begin(&self, restore: Restore) -> Result<Attempt> {
         let shared = Arc::clone(&self.0);
@@ -105,7 +109,7 @@ impl CheckpointWriter {
     /// again, whatever becomes of this one. Sinks may tell their transactions apart by it.
     ///
     /// # Errors
-    /// The disk failed, or a newer attempt has begun: then there is no use in taking it.
+    /// The storage failed, or a newer attempt has begun: then there is no use in taking it.
     pub async fn reserve(&self, checkpoint: CheckpointId) -> Result<()> {
         let writer = self.clone();
         blocking(move || writer.store.reserve(&writer.record, checkpoint)).await
@@ -114,7 +118,7 @@ impl CheckpointWriter {
     /// Stores a snapshot. When this returns it is durable.
     ///
     /// # Errors
-    /// The disk failed (then nothing was stored), or a newer attempt has begun.
+    /// The storage failed (then nothing was stored), or a newer attempt has begun.
     pub async fn write(&self, snapshot: Snapshot) -> Result<Published> {
         let writer = self.clone();
         blocking(move || writer.store.write(&writer.record, &snapshot)).await
@@ -123,32 +127,33 @@ impl CheckpointWriter {
     /// Removes checkpoints beyond the number to retain. Savepoints are never removed.
     ///
     /// # Errors
-    /// The disk failed; what could not be removed is tried again next time.
+    /// The storage failed; what could not be removed is tried again next time.
     pub async fn clean(&self) -> Result<()> {
         let shared = Arc::clone(&self.store);
-        blocking(move || crate::retention::clean(shared.disk.as_ref(), &shared.dir, &shared.epochs, shared.retained))
+        blocking(move || crate::retention::clean(shared.storage.as_ref(), &shared.dir, &shared.epochs, shared.retained))
             .await
     }
 }
 
 impl Shared {
     fn begin(self: Arc<Self>, restore: Restore) -> Result<Attempt> {
-        let disk = self.disk.as_ref();
-        let epoch = self.epochs.claim(disk)?;
+        let storage = self.storage.as_ref();
+        storage.probe(&self.dir)?;
+        let epoch = self.epochs.claim(storage)?;
         let (found, skipped) = match restore {
             Restore::Fresh => (None, Vec::new()),
             Restore::Latest => self.latest()?,
             Restore::Path(path) => {
-                let checkpoint = open_on(disk, &path)?;
+                let checkpoint = open_on(&self.storages, &path)?;
                 (Some((Began::Path(checkpoint.path.clone()), checkpoint)), Vec::new())
             }
         };
-        let highest = entries(disk, &self.dir)?.last().map_or(0, |entry| entry.id);
+        let highest = entries(storage, &self.dir)?.last().map_or(0, |entry| entry.id);
         let restored_id = found.as_ref().map_or(0, |(_, checkpoint)| checkpoint.id);
         let next_checkpoint = highest.max(restored_id) + 1;
         let began = found.as_ref().map_or(Began::Fresh, |(began, _)| began.clone());
         let record = EpochRecord { epoch, began, next_checkpoint };
-        self.epochs.record(disk, &record)?;
+        self.epochs.record(storage, &record)?;
         let restored = found.map(|(_, checkpoint)| checkpoint);
         let writer = CheckpointWriter { store: Arc::clone(&self), record: Arc::new(record) };
         Ok(Attempt { epoch, next_checkpoint, restored, skipped, writer })
@@ -156,11 +161,13 @@ impl Shared {
 
     #[allow(clippy::type_complexity, reason = "used twice, both times taken apart at once")]
     fn latest(&self) -> Result<(Option<(Began, Checkpoint)>, Vec<SkippedCheckpoint>)> {
-        let disk = self.disk.as_ref();
-        let lineage = Lineage::follow(&self.epochs.records(disk)?, &entries(disk, &self.dir)?);
+        let storage = self.storage.as_ref();
+        let lineage = Lineage::follow(&self.epochs.records(storage)?, &entries(storage, &self.dir)?);
         let mut skipped = Vec::new();
-        for Candidate { path, began } in lineage.candidates {
-            match directory::read(disk, &path) {
+        for candidate in lineage.candidates {
+            let read = read_candidate(&self.storages, storage, &candidate);
+            let Candidate { path, began } = candidate;
+            match read {
                 Ok(checkpoint) => {
                     let newer = |damaged: &SkippedCheckpoint| number(&damaged.path) > number(&checkpoint.path);
                     skipped.extend(lineage.damaged.into_iter().filter(newer));
@@ -174,9 +181,9 @@ impl Shared {
     }
 
     fn reserve(&self, record: &EpochRecord, checkpoint: CheckpointId) -> Result<()> {
-        let disk = self.disk.as_ref();
-        self.epochs.check(disk, record)?;
-        directory::create(disk, &self.checkpoint_dir(checkpoint))
+        let storage = self.storage.as_ref();
+        self.epochs.check(storage, record)?;
+        directory::create(storage, &self.checkpoint_dir(checkpoint))
     }
 
     fn checkpoint_dir(&self, checkpoint: CheckpointId) -> PathBuf {
@@ -184,18 +191,18 @@ impl Shared {
     }
 
     fn write(&self, record: &EpochRecord, snapshot: &Snapshot) -> Result<Published> {
-        let disk = self.disk.as_ref();
+        let storage = self.storage.as_ref();
         let dir = self.checkpoint_dir(snapshot.checkpoint);
-        self.epochs.check(disk, record)?;
-        let prepared = directory::prepare(disk, &dir, &self.job, record.epoch, snapshot)?;
-        if let Err(error) = self.epochs.check(disk, record) {
-            prepared.discard(disk);
+        self.epochs.check(storage, record)?;
+        let prepared = directory::prepare(storage, &dir, &self.job, record.epoch, snapshot)?;
+        if let Err(error) = self.epochs.check(storage, record) {
+            prepared.discard(storage);
             return Err(error);
         }
-        let published = prepared.publish(disk)?;
+        let published = prepared.publish(storage)?;
         // An attempt that began in between has restored this checkpoint, and does with it what is to be
         // done, or has not seen it, and then it is out of the lineage. Here it must not count in either case.
-        self.epochs.check(disk, record)?;
+        self.epochs.check(storage, record)?;
         Ok(published)
     }
 }
@@ -212,30 +219,42 @@ fn all_damaged(dir: &Path, skipped: &[SkippedCheckpoint]) -> Error {
         .with_hint("restore a savepoint by its path ('execution.state-recovery.path'), or start the job fresh")
 }
 
+/// Reads what a lineage ends in or passes through; the former may lie on another storage.
+fn read_candidate(storages: &Storages, storage: &dyn Storage, candidate: &Candidate) -> Result<Checkpoint, String> {
+    match &candidate.began {
+        Began::Path(text) => {
+            let place = storages.place(text).map_err(|error| error.to_string())?;
+            directory::read(place.storage.as_ref(), &place.path)
+        }
+        Began::Fresh | Began::Checkpoint { .. } => directory::read(storage, &candidate.path),
+    }
+}
+
 /// Opens a checkpoint or savepoint by its path: its directory, its manifest, or the directory of a
 /// job's checkpoints, whose newest valid one is taken.
 ///
 /// # Errors
 /// It is not there, not complete, or damaged.
-pub async fn open(path: &str) -> Result<Checkpoint> {
-    let path = path.to_owned();
-    blocking(move || open_on(&LocalDisk, &path)).await
+pub async fn open(path: &str, s3: &S3Options) -> Result<Checkpoint> {
+    let (path, storages) = (path.to_owned(), Storages::All(s3.clone()));
+    blocking(move || open_on(&storages, &path)).await
 }
 
-pub(crate) fn open_on(disk: &dyn Disk, text: &str) -> Result<Checkpoint> {
-    let path = location::parse(text)?;
+pub(crate) fn open_on(storages: &Storages, text: &str) -> Result<Checkpoint> {
+    let Place { storage, path } = storages.place(text)?;
+    let storage = storage.as_ref();
     let names_manifest = path.file_name().is_some_and(|name| name == MANIFEST);
     let dir = if names_manifest { path.parent().unwrap_or(&path).to_owned() } else { path };
-    let names = disk.list(&dir).map_err(|error| disk_error("read", &dir, &error))?;
+    let names = storage.list(&dir).map_err(|error| storage_error("read", &dir, &error))?;
     if names.iter().any(|name| name == MANIFEST) {
-        return directory::read(disk, &dir).map_err(|why| {
+        return directory::read(storage, &dir).map_err(|why| {
             Error::fix(format!("checkpoint '{}' cannot be restored", dir.display()))
                 .because(why)
                 .with_hint("choose an older checkpoint or a savepoint")
         });
     }
-    let lineage = Lineage::follow(&Epochs::of_job(&dir).records(disk)?, &entries(disk, &dir)?);
-    let valid = lineage.candidates.iter().find_map(|candidate| directory::read(disk, &candidate.path).ok());
+    let lineage = Lineage::follow(&Epochs::of_job(&dir).records(storage)?, &entries(storage, &dir)?);
+    let valid = lineage.candidates.iter().find_map(|candidate| read_candidate(storages, storage, candidate).ok());
     valid.ok_or_else(|| {
         Error::fix(format!("there is no complete checkpoint at '{}'", dir.display())).with_hint(
             "name a directory such as …/chk-7 or …/savepoint-4f1c22-9b2e0c51d7aa, or the MANIFEST.json in it",
@@ -246,17 +265,31 @@ pub(crate) fn open_on(disk: &dyn Disk, text: &str) -> Result<Checkpoint> {
 /// Stores a snapshot in a new directory below `dir`, for the user to keep. Durable when it returns.
 ///
 /// # Errors
-/// A scheme that is not supported, or the disk failed.
-pub async fn write_savepoint(dir: &str, job: &JobIdentity, epoch: u64, snapshot: Snapshot) -> Result<Published> {
-    let (parent, job) = (location::parse(dir)?, job.clone());
-    blocking(move || {
-        // Flink's form: savepoint-<start of the job id>-<random>.
-        let job_part: String = job.id.chars().take(6).collect();
-        let random: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
-        let dir = parent.join(format!("savepoint-{job_part}-{random}"));
-        directory::prepare(&LocalDisk, &dir, &job, epoch, &snapshot)?.publish(&LocalDisk)
-    })
-    .await
+/// A scheme that is not supported, or the storage failed.
+pub async fn write_savepoint(
+    dir: &str,
+    s3: &S3Options,
+    job: &JobIdentity,
+    epoch: u64,
+    snapshot: Snapshot,
+) -> Result<Published> {
+    let (dir, storages, job) = (dir.to_owned(), Storages::All(s3.clone()), job.clone());
+    blocking(move || write_savepoint_on(&storages, &dir, &job, epoch, &snapshot)).await
+}
+
+pub(crate) fn write_savepoint_on(
+    storages: &Storages,
+    dir: &str,
+    job: &JobIdentity,
+    epoch: u64,
+    snapshot: &Snapshot,
+) -> Result<Published> {
+    let Place { storage, path } = storages.place(dir)?;
+    // Flink's form: savepoint-<start of the job id>-<random>.
+    let job_part: String = job.id.chars().take(6).collect();
+    let random: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
+    let dir = path.join(format!("savepoint-{job_part}-{random}"));
+    directory::prepare(storage.as_ref(), &dir, job, epoch, snapshot)?.publish(storage.as_ref())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

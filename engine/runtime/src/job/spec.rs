@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sluice_model::{ChangelogBatch, Error, Result};
 use sluice_plan::StreamPlan;
-use sluice_state::Restore;
+use sluice_state::{Restore, S3Options};
 use tokio::sync::mpsc;
 
 use crate::restart::RestartStrategy;
@@ -63,10 +63,12 @@ pub struct JobSpec {
 pub struct JobConfig {
     /// Directory of the job's checkpoints below `checkpoint_dir`; the same in every run of the job.
     pub state_key: String,
-    /// Where checkpoints go (`execution.checkpointing.dir`): a path or `file:` URL.
+    /// Where checkpoints go (`execution.checkpointing.dir`): a path, `file:` or `s3:` URL.
     pub checkpoint_dir: String,
     /// Where savepoints go unless told otherwise (`execution.checkpointing.savepoint-dir`).
     pub savepoint_dir: Option<String>,
+    /// How to get at the buckets that either lies in.
+    pub s3: S3Options,
     /// Pause between the beginnings of two checkpoints; none are taken without it.
     pub checkpoint_interval: Option<Duration>,
     /// A checkpoint whose subtasks have not all answered by then has failed.
@@ -93,6 +95,7 @@ impl Default for JobConfig {
             state_key: "job".to_owned(),
             checkpoint_dir: "sluice-checkpoints".to_owned(),
             savepoint_dir: None,
+            s3: S3Options::default(),
             checkpoint_interval: None,
             checkpoint_timeout: Duration::from_secs(600),
             min_pause: Duration::ZERO,

@@ -1,6 +1,7 @@
 //! Jobs from end to end, over connectors that live in memory and can be told to fail.
 
 mod bounded;
+mod buckets;
 mod collect;
 mod isolation;
 mod latency;

@@ -119,9 +119,9 @@ async fn a_second_process_ends_the_first() {
 #[tokio::test]
 async fn an_unknown_storage_is_refused_at_once() {
     let bed = TestBed::new(World::default());
-    let config = JobConfig { checkpoint_dir: "s3://bucket/checkpoints".into(), ..bed.config() };
+    let config = JobConfig { checkpoint_dir: "gs://bucket/checkpoints".into(), ..bed.config() };
     let id = sluice_runtime::JobId::random();
     let spec = sluice_runtime::JobSpec { id, name: "x".into(), plan: endless(), config, collect: None };
     let error = bed.engine.submit(spec).unwrap_err();
-    assert_eq!(error.what(), "storage 's3' for checkpoints is not supported yet");
+    assert_eq!(error.what(), "storage 'gs' for checkpoints is not supported");
 }

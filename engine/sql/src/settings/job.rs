@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sluice_model::{Error, Result, suggest};
+use sluice_model::{Error, Result, Secret, suggest};
 use sluice_planner::PlannerSettings;
-use sluice_runtime::{JobConfig, RestartStrategy, Restore};
+use sluice_runtime::{JobConfig, RestartStrategy, Restore, S3Options};
 
 use super::Settings;
 use crate::session::Home;
@@ -57,6 +57,7 @@ impl Settings {
             state_key,
             checkpoint_dir: directory("execution.checkpointing.dir", home.checkpoints()),
             savepoint_dir: Some(directory("execution.checkpointing.savepoint-dir", home.savepoints())),
+            s3: self.s3(),
             checkpoint_interval,
             checkpoint_timeout: self.duration("execution.checkpointing.timeout").unwrap_or(Duration::from_secs(600)),
             min_pause: self.duration("execution.checkpointing.min-pause").unwrap_or_default(),
@@ -73,6 +74,17 @@ impl Settings {
             ignore_unclaimed: self.is_true("execution.state-recovery.ignore-unclaimed-state"),
             at_least_once: checkpointing == "AT_LEAST_ONCE",
         })
+    }
+
+    fn s3(&self) -> S3Options {
+        let text = |key: &str| self.given(key).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        S3Options {
+            access_key: text("s3.access-key").map(Secret::new),
+            secret_key: text("s3.secret-key").map(Secret::new),
+            endpoint: text("s3.endpoint"),
+            region: text("s3.region"),
+            path_style: self.given("s3.path.style.access").map(|_| self.is_true("s3.path.style.access")),
+        }
     }
 
     fn restore(&self, mode: RestoreMode) -> Restore {

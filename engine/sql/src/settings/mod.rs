@@ -21,6 +21,15 @@ const OWN_KEYS: [(&str, &str, &str); 3] = [
     ("sluice.checkpoints.num-retained", "Integer", "3"),
 ];
 
+/// Keys of Flink's S3 file systems, which hand them on to Hadoop or Presto: key, type.
+const S3_KEYS: [(&str, &str); 5] = [
+    ("s3.access-key", "String"),
+    ("s3.secret-key", "String"),
+    ("s3.endpoint", "String"),
+    ("s3.region", "String"),
+    ("s3.path.style.access", "Boolean"),
+];
+
 /// Families of keys that belong to parts of Flink that are not here.
 const FOREIGN_PREFIXES: [&str; 12] = [
     "yarn.",
@@ -38,7 +47,7 @@ const FOREIGN_PREFIXES: [&str; 12] = [
 ];
 
 /// Older spellings and what they mean today.
-const ALIASES: [(&str, &str); 15] = [
+const ALIASES: [(&str, &str); 24] = [
     ("state.checkpoints.dir", "execution.checkpointing.dir"),
     ("state.backend.fs.checkpointdir", "execution.checkpointing.dir"),
     ("state.savepoints.dir", "execution.checkpointing.savepoint-dir"),
@@ -54,6 +63,15 @@ const ALIASES: [(&str, &str); 15] = [
     ("execution.result-mode", "sql-client.execution.result-mode"),
     ("sql-client.display.max-column-width", "table.display.max-column-width"),
     ("pipeline.operator-chaining", "pipeline.operator-chaining.enabled"),
+    ("s3.access.key", "s3.access-key"),
+    ("s3.secret.key", "s3.secret-key"),
+    ("s3.path-style-access", "s3.path.style.access"),
+    ("s3.endpoint.region", "s3.region"),
+    ("fs.s3a.access.key", "s3.access-key"),
+    ("fs.s3a.secret.key", "s3.secret-key"),
+    ("fs.s3a.endpoint", "s3.endpoint"),
+    ("fs.s3a.endpoint.region", "s3.region"),
+    ("fs.s3a.path.style.access", "s3.path.style.access"),
 ];
 
 struct Key {
@@ -68,7 +86,8 @@ static KEYS: LazyLock<BTreeMap<&'static str, Key>> = LazyLock::new(|| {
         Some((name, Key { type_name, default: (default != "(none)").then_some(default) }))
     });
     let own = OWN_KEYS.iter().map(|(name, type_name, default)| (*name, Key { type_name, default: Some(default) }));
-    flink.chain(own).collect()
+    let s3 = S3_KEYS.iter().map(|(name, type_name)| (*name, Key { type_name, default: None }));
+    flink.chain(own).chain(s3).collect()
 });
 
 /// The settings of a session.
@@ -189,6 +208,17 @@ mod tests {
     fn a_misspelt_key_is_an_error_with_a_suggestion() {
         let error = Settings::default().set("execution.checkpointing.intervall", "3s", None).unwrap_err();
         assert_eq!(error.hint(), Some("did you mean 'execution.checkpointing.interval'?"));
+    }
+
+    #[test]
+    fn credentials_are_not_listed() {
+        let mut settings = Settings::default();
+        settings.set("fs.s3a.access.key", "AKIA", None).unwrap();
+        settings.set("s3.secret-key", "hunter2", None).unwrap();
+        settings.set("s3.endpoint", "http://minio:9000", None).unwrap();
+        let listed: Vec<String> = settings.list().iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(listed, ["s3.access-key=******", "s3.endpoint=http://minio:9000", "s3.secret-key=******"]);
+        assert!(!format!("{settings:?}").contains("hunter2"));
     }
 
     #[test]
