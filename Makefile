@@ -15,7 +15,7 @@ setup: ## Install what is missing to build and to run the servers
 	@scripts/setup.sh
 
 .PHONY: services-up services-down services-status
-services-up: ## Start MariaDB, MySQL, PostgreSQL and Kafka for tests and the demo
+services-up: ## Start MariaDB, MySQL, PostgreSQL, Kafka and S3 for tests and the demo
 	@scripts/services.sh up
 services-down: ## Stop them
 	@scripts/services.sh down

@@ -17,6 +17,7 @@ s3_python() { say /usr/bin/python3; }
 
 s3_packages() {
   "$(s3_python)" -c 'import venv, ensurepip' 2>/dev/null || say python3-venv
+  have_programs curl || say curl
 }
 
 # The packages go beside each other into a directory and not into a virtual

@@ -47,6 +47,8 @@ struct Plan {
     requests: usize,
     die_at: Option<(usize, LastRequest)>,
     is_dead: bool,
+    /// One that fails, though the process goes on.
+    fail_at: Option<usize>,
     /// Writes that carry a condition so far, and which of them is sent twice.
     conditional: usize,
     repeat_at: Option<usize>,
@@ -57,6 +59,16 @@ impl CrashStore {
     /// The process dies at request `request` from now, counted from 0.
     pub(crate) fn die_at(&self, request: usize, last: LastRequest) {
         self.change(|plan| (plan.requests, plan.die_at) = (0, Some((request, last))));
+    }
+
+    /// Request `request` from now fails, and no other.
+    pub(crate) fn fail_at(&self, request: usize) {
+        self.change(|plan| (plan.requests, plan.fail_at) = (0, Some(request)));
+    }
+
+    /// Requests since the last plan was made.
+    pub(crate) fn requests(&self) -> usize {
+        self.change(|plan| plan.requests)
     }
 
     /// The answer to conditional write `write` from now is lost, and the client sends it again.
@@ -89,7 +101,7 @@ impl CrashStore {
     /// One request: fails, as all after it do, when its turn has come.
     async fn request<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
         let (was_dead, fate) = self.change(|plan| {
-            let was_dead = plan.is_dead;
+            let was_dead = plan.is_dead || plan.fail_at == Some(plan.requests);
             let fate = plan.die_at.filter(|(at, _)| *at == plan.requests).map(|(_, last)| last);
             plan.is_dead |= fate.is_some();
             plan.requests += 1;
@@ -100,7 +112,7 @@ impl CrashStore {
             (false, Some(LastRequest::Unanswered)) => drop(request.await),
             (true, _) | (false, Some(LastRequest::Lost)) => {}
         }
-        Err(Error::Generic { store: "crash", source: "the process died".into() })
+        Err(Error::Generic { store: "crash", source: "the request failed".into() })
     }
 }
 

@@ -6,7 +6,7 @@ use sluice_model::{Error, Result};
 
 use crate::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, StateEntry};
 use crate::snapshot::{Checkpoint, JobIdentity, Published, Snapshot, TaskState};
-use crate::storage::{Storage, storage_error};
+use crate::storage::{Storage, failure, storage_error};
 
 /// Writes everything but the manifest's final name: the checkpoint does not exist yet.
 pub(crate) fn prepare(
@@ -130,19 +130,47 @@ fn pack(states: &[TaskState]) -> (Vec<u8>, Vec<StateEntry>) {
     (data, entries)
 }
 
-/// Reads the manifest of a checkpoint; `None` if it was never completed.
-pub(crate) fn read_manifest(storage: &dyn Storage, dir: &Path) -> Option<Result<Manifest, String>> {
-    match storage.read(&dir.join(MANIFEST)) {
-        Ok(bytes) => Some(Manifest::decode(&bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => Some(Err(format!("the manifest cannot be read: {error}"))),
+/// Why a checkpoint cannot be read.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    /// What was stored is wrong or missing: an older checkpoint has to do.
+    Damaged(String),
+    /// The storage did not answer, so that nothing is known about it. To go on from an older one
+    /// would be wrong.
+    Unavailable(Error),
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Self {
+        Self::Damaged(why)
     }
 }
 
-/// Reads a checkpoint and verifies every byte of it; the error says what is wrong with it.
-pub(crate) fn read(storage: &dyn Storage, dir: &Path) -> Result<Checkpoint, String> {
-    let manifest =
-        read_manifest(storage, dir).unwrap_or_else(|| Err("it has no manifest: it was not completed".into()))?;
+impl Unreadable {
+    /// A disk that cannot read a file has lost it; a bucket that cannot be reached has not.
+    fn new(what: &str, path: &Path, error: &std::io::Error) -> Self {
+        match failure(error) {
+            Some(_) if error.kind() != std::io::ErrorKind::NotFound => {
+                Self::Unavailable(storage_error("read", path, error))
+            }
+            _ => Self::Damaged(format!("{what} cannot be read: {error}")),
+        }
+    }
+}
+
+/// Reads the manifest of a checkpoint; `None` if it was never completed.
+pub(crate) fn read_manifest(storage: &dyn Storage, dir: &Path) -> Result<Option<Manifest>, Unreadable> {
+    let path = dir.join(MANIFEST);
+    match storage.read(&path) {
+        Ok(bytes) => Ok(Some(Manifest::decode(&bytes)?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Unreadable::new("the manifest", &path, &error)),
+    }
+}
+
+/// Reads a checkpoint and verifies every byte of it.
+pub(crate) fn read(storage: &dyn Storage, dir: &Path) -> Result<Checkpoint, Unreadable> {
+    let manifest = read_manifest(storage, dir)?.ok_or_else(|| "it has no manifest: it was not completed".to_owned())?;
     let files = manifest.files.iter().map(|file| read_file(storage, dir, file)).collect::<Result<Vec<_>, _>>()?;
     let states = manifest.states.iter().map(|entry| unpack(entry, &files)).collect::<Result<Vec<_>, _>>()?;
     Ok(Checkpoint {
@@ -156,17 +184,18 @@ pub(crate) fn read(storage: &dyn Storage, dir: &Path) -> Result<Checkpoint, Stri
     })
 }
 
-fn read_file(storage: &dyn Storage, dir: &Path, file: &FileEntry) -> Result<Vec<u8>, String> {
+fn read_file(storage: &dyn Storage, dir: &Path, file: &FileEntry) -> Result<Vec<u8>, Unreadable> {
     let name = &file.name;
     if name.contains(['/', '\\']) {
-        return Err(format!("file '{name}' lies outside of it"));
+        return Err(format!("file '{name}' lies outside of it").into());
     }
-    let bytes = storage.read(&dir.join(name)).map_err(|error| format!("file '{name}' cannot be read: {error}"))?;
+    let path = dir.join(name);
+    let bytes = storage.read(&path).map_err(|error| Unreadable::new(&format!("file '{name}'"), &path, &error))?;
     if bytes.len() as u64 != file.length {
-        return Err(format!("file '{name}' has {} bytes instead of {}", bytes.len(), file.length));
+        return Err(format!("file '{name}' has {} bytes instead of {}", bytes.len(), file.length).into());
     }
     if crc32c::crc32c(&bytes) != file.crc32c {
-        return Err(format!("file '{name}' is damaged: its checksum does not match"));
+        return Err(format!("file '{name}' is damaged: its checksum does not match").into());
     }
     Ok(bytes)
 }

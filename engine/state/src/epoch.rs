@@ -47,15 +47,16 @@ impl Epochs {
         for parent in self.0.ancestors().skip(1).take(2) {
             storage.sync_dir(parent).map_err(|error| storage_error("sync", parent, &error))?;
         }
+        let mut taken = 0;
         loop {
-            let epoch = self.numbers(storage)?.last().copied().unwrap_or(0) + 1;
+            let epoch = self.numbers(storage)?.last().copied().unwrap_or(0).max(taken) + 1;
             let path = self.path(epoch);
             match storage.write_new(&path, b"") {
                 Ok(()) => {
                     storage.sync_dir(&self.0).map_err(|error| storage_error("sync", &self.0, &error))?;
                     return Ok(epoch);
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => taken = epoch,
                 Err(error) => return Err(storage_error("write", &path, &error)),
             }
         }

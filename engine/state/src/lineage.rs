@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use sluice_model::{CheckpointId, Result};
 
-use crate::directory;
+use crate::directory::{self, Unreadable};
 use crate::epoch::{Began, EpochRecord};
 use crate::snapshot::SkippedCheckpoint;
 use crate::storage::{Storage, storage_error};
@@ -37,14 +37,17 @@ pub(crate) struct Entry {
 /// The directories of a job's checkpoints, by id.
 pub(crate) fn entries(storage: &dyn Storage, job_dir: &Path) -> Result<Vec<Entry>> {
     let names = storage.list(job_dir).map_err(|error| storage_error("list", job_dir, &error))?;
-    let mut entries: Vec<Entry> = names
-        .iter()
-        .filter_map(|name| Some((name.strip_prefix("chk-")?.parse().ok()?, job_dir.join(name))))
-        .map(|(id, dir)| {
-            let epoch = directory::read_manifest(storage, &dir).map(|read| read.map(|manifest| manifest.epoch));
-            Entry { id, dir, epoch }
-        })
-        .collect();
+    let mut entries = Vec::new();
+    for name in names {
+        let Some(id) = name.strip_prefix("chk-").and_then(|id| id.parse().ok()) else { continue };
+        let dir = job_dir.join(&name);
+        let epoch = match directory::read_manifest(storage, &dir) {
+            Ok(manifest) => manifest.map(|manifest| Ok(manifest.epoch)),
+            Err(Unreadable::Damaged(why)) => Some(Err(why)),
+            Err(Unreadable::Unavailable(error)) => return Err(error),
+        };
+        entries.push(Entry { id, dir, epoch });
+    }
     entries.sort_unstable_by_key(|entry| entry.id);
     Ok(entries)
 }

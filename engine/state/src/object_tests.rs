@@ -88,3 +88,28 @@ fn a_checkpoint_whose_last_answer_was_lost_keeps_its_files() {
         }
     }
 }
+
+/// A checkpoint that could not be read just now is not a damaged one: going on from an older one
+/// would undo what sinks have committed.
+#[test]
+fn a_failed_request_does_not_make_an_older_checkpoint_do() {
+    let mut failures = 0;
+    for request in 0.. {
+        let machine = BucketMachine::default();
+        run(work(&machine.store(), 3, &mut Told::default())).unwrap();
+        machine.0.fail_at(request);
+        match run(machine.store().begin(Restore::Latest)) {
+            Ok(attempt) => {
+                assert_eq!((attempt.restored.unwrap().id, attempt.skipped.len()), (3, 0), "request {request}");
+                if machine.0.requests() <= request {
+                    break;
+                }
+            }
+            Err(error) => {
+                failures += 1;
+                assert_eq!(error.reaction(), Reaction::Retry, "request {request}: {error}");
+            }
+        }
+    }
+    assert!(failures > 15, "only {failures} requests failed");
+}

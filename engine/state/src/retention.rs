@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sluice_model::{CheckpointId, Error, Result};
 
-use crate::directory;
+use crate::directory::{self, Unreadable};
 use crate::epoch::{Began, Epochs};
 use crate::lineage::{Entry, Lineage, entries};
 use crate::storage::{Storage, storage_error};
@@ -30,8 +30,11 @@ pub(crate) fn clean(storage: &dyn Storage, job_dir: &Path, epochs: &Epochs, reta
     if kept.len() < retained.max(1) {
         return Ok(());
     }
-    directory::read(storage, &newest.path).map_err(|why| {
-        Error::retry(format!("checkpoint '{}' is damaged, older ones are kept", newest.path.display())).because(why)
+    directory::read(storage, &newest.path).map_err(|error| match error {
+        Unreadable::Damaged(why) => {
+            Error::retry(format!("checkpoint '{}' is damaged, older ones are kept", newest.path.display())).because(why)
+        }
+        Unreadable::Unavailable(error) => error,
     })?;
     for Entry { dir, .. } in entries.iter().filter(|entry| entry.id < oldest_id) {
         directory::remove(storage, dir).map_err(|error| storage_error("remove", dir, &error))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sluice_model::{CheckpointId, Error, Result};
 
-use crate::directory;
+use crate::directory::{self, Unreadable};
 use crate::epoch::{Began, EpochRecord, Epochs};
 use crate::lineage::{Candidate, Lineage, entries};
 use crate::location::{self, Place, Storages};
@@ -173,7 +173,10 @@ impl Shared {
                     skipped.extend(lineage.damaged.into_iter().filter(newer));
                     return Ok((Some((began, checkpoint)), skipped));
                 }
-                Err(why) => skipped.push(SkippedCheckpoint { path: path.display().to_string(), why }),
+                Err(Unreadable::Damaged(why)) => {
+                    skipped.push(SkippedCheckpoint { path: path.display().to_string(), why });
+                }
+                Err(Unreadable::Unavailable(error)) => return Err(error),
             }
         }
         skipped.extend(lineage.damaged);
@@ -220,10 +223,10 @@ fn all_damaged(dir: &Path, skipped: &[SkippedCheckpoint]) -> Error {
 }
 
 /// Reads what a lineage ends in or passes through; the former may lie on another storage.
-fn read_candidate(storages: &Storages, storage: &dyn Storage, candidate: &Candidate) -> Result<Checkpoint, String> {
+fn read_candidate(storages: &Storages, storage: &dyn Storage, candidate: &Candidate) -> Result<Checkpoint, Unreadable> {
     match &candidate.began {
         Began::Path(text) => {
-            let place = storages.place(text).map_err(|error| error.to_string())?;
+            let place = storages.place(text).map_err(Unreadable::Unavailable)?;
             directory::read(place.storage.as_ref(), &place.path)
         }
         Began::Fresh | Began::Checkpoint { .. } => directory::read(storage, &candidate.path),
@@ -247,19 +250,23 @@ pub(crate) fn open_on(storages: &Storages, text: &str) -> Result<Checkpoint> {
     let dir = if names_manifest { path.parent().unwrap_or(&path).to_owned() } else { path };
     let names = storage.list(&dir).map_err(|error| storage_error("read", &dir, &error))?;
     if names.iter().any(|name| name == MANIFEST) {
-        return directory::read(storage, &dir).map_err(|why| {
-            Error::fix(format!("checkpoint '{}' cannot be restored", dir.display()))
+        return directory::read(storage, &dir).map_err(|error| match error {
+            Unreadable::Damaged(why) => Error::fix(format!("checkpoint '{}' cannot be restored", dir.display()))
                 .because(why)
-                .with_hint("choose an older checkpoint or a savepoint")
+                .with_hint("choose an older checkpoint or a savepoint"),
+            Unreadable::Unavailable(error) => error,
         });
     }
     let lineage = Lineage::follow(&Epochs::of_job(&dir).records(storage)?, &entries(storage, &dir)?);
-    let valid = lineage.candidates.iter().find_map(|candidate| read_candidate(storages, storage, candidate).ok());
-    valid.ok_or_else(|| {
-        Error::fix(format!("there is no complete checkpoint at '{}'", dir.display())).with_hint(
-            "name a directory such as …/chk-7 or …/savepoint-4f1c22-9b2e0c51d7aa, or the MANIFEST.json in it",
-        )
-    })
+    for candidate in &lineage.candidates {
+        match read_candidate(storages, storage, candidate) {
+            Ok(checkpoint) => return Ok(checkpoint),
+            Err(Unreadable::Damaged(_)) => {}
+            Err(Unreadable::Unavailable(error)) => return Err(error),
+        }
+    }
+    Err(Error::fix(format!("there is no complete checkpoint at '{}'", dir.display()))
+        .with_hint("name a directory such as …/chk-7 or …/savepoint-4f1c22-9b2e0c51d7aa, or the MANIFEST.json in it"))
 }
 
 /// Stores a snapshot in a new directory below `dir`, for the user to keep. Durable when it returns.
