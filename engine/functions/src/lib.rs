@@ -24,6 +24,7 @@
 //!
 //! Functions that are not there are absent: a planner says "unknown function" and suggests a name.
 
+mod aggregate;
 mod arithmetic;
 mod bind;
 mod call;
@@ -48,6 +49,7 @@ use std::sync::Arc;
 
 use datafusion_expr::ScalarUDF;
 
+pub use aggregate::{decimal_average, decimal_sum, exact_variance, variance};
 pub use bind::{bind_expr, bind_plan};
 pub use cast::{cast, cast_array, cast_udf, implicit_cast};
 pub use error::from_datafusion;

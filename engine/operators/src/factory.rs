@@ -4,7 +4,9 @@ use arrow_schema::SchemaRef;
 use sluice_model::{Error, Result};
 use sluice_plan::{Node, Operation};
 
-use crate::{AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, NotNull, Operator};
+use crate::{
+    AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, NotNull, Operator,
+};
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
 /// (sources, sinks) or only merge channels (unions).
@@ -21,7 +23,10 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
         Operation::Expand(expand) => Ok(Some(Box::new(Expand::new(expand, &output?.schema)?))),
         Operation::NotNull(check) => Ok(Some(Box::new(NotNull::new(check.clone())))),
         Operation::DropUpdateBefore => Ok(Some(Box::new(DropUpdateBefore))),
-        Operation::GroupAggregate(_) | Operation::Join(_) | Operation::Rank(_) | Operation::Normalize(_) => {
+        Operation::GroupAggregate(aggregate) => {
+            Ok(Some(Box::new(GroupAggregate::new(aggregate, input?, &output?.schema)?)))
+        }
+        Operation::Join(_) | Operation::Rank(_) | Operation::Normalize(_) => {
             Err(Error::fix(format!("{} is not supported yet", node.operation.label())))
         }
         Operation::Source(_) | Operation::Values(_) | Operation::Union | Operation::Sink(_) => Ok(None),

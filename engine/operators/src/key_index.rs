@@ -85,6 +85,11 @@ impl KeyIndex {
         self.converter.convert_rows(rows).map_err(Error::from_arrow)
     }
 
+    /// The encoded key of a slot, empty if it is free; the order of the bytes is the order of the keys.
+    pub(crate) fn key(&self, slot: Slot) -> &[u8] {
+        &self.keys[slot as usize]
+    }
+
     /// The slots in use, in no particular order.
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
         self.table.iter().copied()

@@ -16,7 +16,7 @@ mod calc;
 mod drop_update_before;
 mod expand;
 mod factory;
-#[allow(dead_code)]
+mod group_aggregate;
 mod key_index;
 mod not_null;
 mod state;
@@ -30,6 +30,7 @@ pub use calc::Calc;
 pub use drop_update_before::DropUpdateBefore;
 pub use expand::Expand;
 pub use factory::operator;
+pub use group_aggregate::GroupAggregate;
 pub use not_null::NotNull;
 pub use state::{Scope, StateOutput, StateTable};
 

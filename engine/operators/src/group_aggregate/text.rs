@@ -1,0 +1,75 @@
+//! `LISTAGG` where nothing is taken back: the text so far.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, StringArray};
+use arrow_schema::DataType;
+use sluice_model::{Error, Result};
+
+use super::accumulator::{Accumulator, Input};
+use super::sum::lost;
+use crate::key_index::Slot;
+
+/// Texts behind one another, with a separator.
+#[derive(Debug)]
+pub(super) struct Text {
+    texts: Vec<Option<String>>,
+    separator: String,
+}
+
+impl Text {
+    pub(super) fn new(separator: &str) -> Self {
+        Self { texts: Vec::new(), separator: separator.to_owned() }
+    }
+}
+
+fn strings(column: Option<&ArrayRef>) -> Result<&StringArray> {
+    column.ok_or_else(lost)?.as_string_opt().ok_or_else(|| Error::bug("LISTAGG of something else than text"))
+}
+
+impl Accumulator for Text {
+    fn resize(&mut self, slots: usize) {
+        self.texts.resize(slots, None);
+    }
+
+    fn update(&mut self, input: &Input<'_>) -> Result<()> {
+        let values = strings(input.arguments.first())?;
+        for (row, (slot, weight)) in input.rows().enumerate() {
+            if weight > 0 {
+                match &mut self.texts[slot] {
+                    Some(text) => {
+                        text.push_str(&self.separator);
+                        text.push_str(values.value(row));
+                    }
+                    none => *none = Some(values.value(row).to_owned()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&self, slots: &[Slot]) -> Result<ArrayRef> {
+        let texts = slots.iter().map(|slot| self.texts[*slot as usize].as_deref());
+        Ok(Arc::new(texts.collect::<StringArray>()))
+    }
+
+    fn clear(&mut self, slot: Slot) {
+        self.texts[slot as usize] = None;
+    }
+
+    fn state_columns(&self) -> Vec<(&'static str, DataType)> {
+        vec![("text", DataType::Utf8)]
+    }
+
+    fn state(&self, slots: &[Slot]) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.evaluate(slots)?])
+    }
+
+    fn restore(&mut self, slots: &[Slot], columns: &[ArrayRef]) -> Result<()> {
+        for (slot, text) in slots.iter().zip(strings(columns.first())?) {
+            self.texts[*slot as usize] = text.map(str::to_owned);
+        }
+        Ok(())
+    }
+}
