@@ -4,9 +4,7 @@ use arrow_schema::SchemaRef;
 use sluice_model::{Error, Result};
 use sluice_plan::{Node, Operation};
 
-use crate::{
-    AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, NotNull, Operator,
-};
+use crate::{AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, Join, NotNull, Operator};
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
 /// (sources, sinks) or only merge channels (unions).
@@ -26,9 +24,17 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
         Operation::GroupAggregate(aggregate) => {
             Ok(Some(Box::new(GroupAggregate::new(aggregate, input?, &output?.schema)?)))
         }
-        Operation::Join(_) | Operation::Rank(_) | Operation::Normalize(_) => {
+        Operation::Join(join) => Ok(Some(Box::new(Join::new(join, both(inputs)?, &output?.schema)?))),
+        Operation::Rank(_) | Operation::Normalize(_) => {
             Err(Error::fix(format!("{} is not supported yet", node.operation.label())))
         }
         Operation::Source(_) | Operation::Values(_) | Operation::Union | Operation::Sink(_) => Ok(None),
     }
+}
+
+fn both(inputs: &[SchemaRef]) -> Result<[&SchemaRef; 2]> {
+    let [left, right] = inputs else {
+        return Err(Error::bug("a join has two inputs"));
+    };
+    Ok([left, right])
 }

@@ -17,6 +17,7 @@ mod drop_update_before;
 mod expand;
 mod factory;
 mod group_aggregate;
+mod join;
 mod key_index;
 mod not_null;
 mod state;
@@ -31,6 +32,7 @@ pub use drop_update_before::DropUpdateBefore;
 pub use expand::Expand;
 pub use factory::operator;
 pub use group_aggregate::GroupAggregate;
+pub use join::Join;
 pub use not_null::NotNull;
 pub use state::{Scope, StateOutput, StateTable};
 
