@@ -55,7 +55,7 @@ fn classify(error: &StoreError, code: &str, server: &str) -> (io::ErrorKind, Rea
         (_, StoreError::NotFound { .. }) => (NotFound, retry, format!("check what is in the bucket on {server}")),
         (_, StoreError::AlreadyExists { .. }) => (AlreadyExists, retry, "let only one process run this job".to_owned()),
         (_, other) => match whole_text(other) {
-            text if text.contains("://169.254.169.254/") => {
+            text if METADATA.iter().any(|part| text.contains(part)) => {
                 (PermissionDenied, fix, format!("no credentials were found; {CREDENTIALS}"))
             }
             text if text.contains("configured region") => (Other, fix, REGION.to_owned()),
@@ -64,6 +64,8 @@ fn classify(error: &StoreError, code: &str, server: &str) -> (io::ErrorKind, Rea
     }
 }
 
+/// Where the machine's role is asked for when nothing else is set.
+const METADATA: [&str; 3] = ["/latest/api/token", "/latest/meta-data", "://169.254."];
 const CREDENTIALS: &str =
     "SET 's3.access-key' and 's3.secret-key', or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment";
 const PERMISSIONS: &str =

@@ -128,7 +128,10 @@ fn with_bucket_host(endpoint: &str, bucket: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sluice_model::Reaction;
+
     use super::*;
+    use crate::storage::Storage;
 
     fn options(endpoint: &str) -> S3Options {
         S3Options {
@@ -186,6 +189,17 @@ mod tests {
         assert_eq!(bucket("b", &half).unwrap_err().what(), "'s3.secret-key' is missing");
         let error = bucket("b", &options("ftp://u:hunter2@h")).unwrap_err();
         assert_eq!(error.what(), "'ftp://u:******@h' is not an endpoint of S3");
+    }
+
+    #[test]
+    fn without_credentials_the_error_says_where_to_put_them() {
+        let nobody = [("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")];
+        let (builder, server) = build("b", &S3Options::default(), &nobody);
+        let storage = ObjectStorage::new(Arc::new(builder.build().unwrap()), "s3://b".into(), server);
+        let probe = async { tokio::task::spawn_blocking(move || storage.probe("s3://b/a".as_ref())).await.unwrap() };
+        let error = crate::machine::run(probe).unwrap_err();
+        assert_eq!(error.reaction(), Reaction::Fix, "{error}");
+        assert!(error.hint().unwrap().starts_with("no credentials were found; SET 's3.access-key'"), "{error}");
     }
 
     #[test]

@@ -97,7 +97,7 @@ async fn a_savepoint_that_cannot_be_written_leaves_the_job_running() {
     let request = StopRequest { savepoint: true, savepoint_dir: dir.clone(), ..StopRequest::default() };
     assert!(job.stop(request).await.unwrap_err().what().contains("failed: cannot create"));
     assert!(job.savepoint(dir).await.unwrap_err().what().contains("failed: cannot create"));
-    assert!(job.savepoint(Some("s3://bucket/x".into())).await.unwrap_err().what().contains("not supported yet"));
+    assert!(job.savepoint(Some("gs://bucket/x".into())).await.unwrap_err().what().contains("is not supported"));
     job.wait().await.unwrap();
     assert_rows(&bed.world.log("log"), &script, "log");
     assert_eq!(job.attempt(), 1);
