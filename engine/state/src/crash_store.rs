@@ -16,7 +16,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// What becomes of the request at which the process dies.
+/// What becomes of a request that fails, such as the last one of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LastRequest {
     /// It never got there.
@@ -48,7 +48,7 @@ struct Plan {
     die_at: Option<(usize, LastRequest)>,
     is_dead: bool,
     /// One that fails, though the process goes on.
-    fail_at: Option<usize>,
+    fail_at: Option<(usize, LastRequest)>,
     /// Writes that carry a condition so far, and which of them is sent twice.
     conditional: usize,
     repeat_at: Option<usize>,
@@ -62,8 +62,8 @@ impl CrashStore {
     }
 
     /// Request `request` from now fails, and no other.
-    pub(crate) fn fail_at(&self, request: usize) {
-        self.change(|plan| (plan.requests, plan.fail_at) = (0, Some(request)));
+    pub(crate) fn fail_at(&self, request: usize, how: LastRequest) {
+        self.change(|plan| (plan.requests, plan.fail_at) = (0, Some((request, how))));
     }
 
     /// Requests since the last plan was made.
@@ -100,17 +100,18 @@ impl CrashStore {
 
     /// One request: fails, as all after it do, when its turn has come.
     async fn request<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
-        let (was_dead, fate) = self.change(|plan| {
-            let was_dead = plan.is_dead || plan.fail_at == Some(plan.requests);
-            let fate = plan.die_at.filter(|(at, _)| *at == plan.requests).map(|(_, last)| last);
-            plan.is_dead |= fate.is_some();
+        let fate = self.change(|plan| {
+            let at_this = |planned: Option<(usize, LastRequest)>| planned.filter(|(at, _)| *at == plan.requests);
+            let (dies, fails) = (at_this(plan.die_at), at_this(plan.fail_at));
+            let fate = if plan.is_dead { Some(LastRequest::Lost) } else { dies.or(fails).map(|(_, how)| how) };
+            plan.is_dead |= dies.is_some();
             plan.requests += 1;
-            (was_dead, fate)
+            fate
         });
-        match (was_dead, fate) {
-            (false, None) => return request.await,
-            (false, Some(LastRequest::Unanswered)) => drop(request.await),
-            (true, _) | (false, Some(LastRequest::Lost)) => {}
+        match fate {
+            None => return request.await,
+            Some(LastRequest::Unanswered) => drop(request.await),
+            Some(LastRequest::Lost) => {}
         }
         Err(Error::Generic { store: "crash", source: "the request failed".into() })
     }
