@@ -1,4 +1,4 @@
-//! Flink SQL's scalar expressions, where DataFusion's mean something else.
+//! Flink SQL's functions and expressions, where DataFusion's mean something else.
 //!
 //! A planner parses SQL with DataFusion, resolving functions among [`scalar_functions`] and syntax
 //! such as `EXTRACT` with [`expr_planner`], then gives the plan Flink's meaning with [`bind_plan`]:
@@ -21,6 +21,7 @@
 //! | `arithmetic` | decimals, division of integers |
 //! | `bind` | replaces what DataFusion would do differently |
 //! | `text`, `regexp`, `time`, `numeric`, `hash`, `json`, `collection`, `misc` | the functions |
+//! | `aggregate` | the aggregate functions |
 //!
 //! Functions that are not there are absent: a planner says "unknown function" and suggests a name.
 
@@ -49,7 +50,7 @@ use std::sync::Arc;
 
 use datafusion_expr::ScalarUDF;
 
-pub use aggregate::{decimal_average, decimal_sum, exact_variance, variance};
+pub use aggregate::{aggregate_functions, decimal_average, decimal_sum, exact_variance, variance};
 pub use bind::{bind_expr, bind_plan};
 pub use cast::{cast, cast_array, cast_udf, implicit_cast};
 pub use error::from_datafusion;

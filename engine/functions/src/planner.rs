@@ -7,6 +7,7 @@
 //! | `POSITION(a IN s)` | `instr(s, a)` |
 //! | `OVERLAY(s PLACING r FROM p FOR n)` | `overlay(s, r, p, n)` |
 //! | `ARRAY[a, b]`, `MAP[k, v]`, `ROW(a, b)` | `array(a, b)`, `map(k, v)`, `row(a, b)` |
+//! | `COUNT(*)` | `count(1)` |
 //! | `a[i]`, `m[k]`, `r.f` | `item(a, i)`, `item(m, k)`, `item(r, 'f')` |
 
 use std::collections::HashMap;
@@ -14,10 +15,13 @@ use std::sync::Arc;
 
 use arrow_schema::Field;
 use datafusion_common::{Column, DFSchema, Result, ScalarValue, TableReference};
-use datafusion_expr::expr::ScalarFunction;
-use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawDictionaryExpr, RawFieldAccessExpr};
+use datafusion_expr::expr::{AggregateFunction, ScalarFunction};
+use datafusion_expr::expr_rewriter::NamePreserver;
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawDictionaryExpr, RawFieldAccessExpr};
+use datafusion_expr::utils::COUNT_STAR_EXPANSION;
 use datafusion_expr::{Expr, GetFieldAccess, ScalarUDF, lit};
 
+use crate::aggregate::check_call;
 use crate::error::{bug, fix};
 use crate::{SessionInfo, scalar_functions};
 
@@ -25,6 +29,29 @@ use crate::{SessionInfo, scalar_functions};
 pub fn expr_planner(session: &SessionInfo) -> Arc<dyn ExprPlanner> {
     let functions = scalar_functions(session).into_iter().map(|function| (function.name().to_owned(), function));
     Arc::new(FlinkExprPlanner { functions: functions.collect() })
+}
+
+/// Whether the arguments of `COUNT` are `*`, or none.
+#[allow(deprecated, reason = "the parser has no other form of it")]
+fn is_all_rows(args: &[Expr]) -> bool {
+    matches!(args, [] | [Expr::Wildcard { .. }])
+}
+
+/// `COUNT(*)` as `count(1)`, under its own name.
+fn count_rows(RawAggregateExpr { func, args, distinct, filter, order_by, null_treatment }: RawAggregateExpr) -> Expr {
+    let call = |args| {
+        let (filter, order_by) = (filter.clone(), order_by.clone());
+        Expr::AggregateFunction(AggregateFunction::new_udf(
+            Arc::clone(&func),
+            args,
+            distinct,
+            filter,
+            order_by,
+            null_treatment,
+        ))
+    };
+    let name = NamePreserver::new_for_projection().save(&call(args));
+    name.restore(call(vec![Expr::Literal(COUNT_STAR_EXPANSION, None)]))
 }
 
 #[derive(Debug)]
@@ -44,6 +71,14 @@ impl FlinkExprPlanner {
 }
 
 impl ExprPlanner for FlinkExprPlanner {
+    fn plan_aggregate(&self, call: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
+        check_call(&call)?;
+        if call.func.name() == "count" && is_all_rows(&call.args) {
+            return Ok(PlannerResult::Planned(count_rows(call)));
+        }
+        Ok(PlannerResult::Original(call))
+    }
+
     fn plan_field_access(
         &self,
         RawFieldAccessExpr { expr, field_access }: RawFieldAccessExpr,

@@ -114,9 +114,13 @@ impl<'a> Planner<'a> {
 
     /// Names of all functions, in capitals, sorted.
     pub fn function_names(&self) -> Vec<String> {
-        let mut names: Vec<_> = sluice_functions::scalar_functions(&self.session)
+        let scalar = sluice_functions::scalar_functions(&self.session);
+        let aggregate = sluice_functions::aggregate_functions(&self.session);
+        let mut names: Vec<_> = scalar
             .iter()
-            .map(|function| function.name().to_uppercase())
+            .map(|function| function.name())
+            .chain(aggregate.iter().map(|function| function.name()))
+            .map(str::to_uppercase)
             .filter(|name| !name.starts_with('_'))
             .collect();
         names.sort();

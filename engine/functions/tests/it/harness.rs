@@ -17,7 +17,9 @@ use datafusion_optimizer::analyzer::AnalyzerRule;
 use datafusion_optimizer::analyzer::type_coercion::{TypeCoercion, TypeCoercionRewriter};
 use datafusion_physical_expr::create_physical_expr;
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
-use sluice_functions::{SessionInfo, bind_expr, bind_plan, cast_array, expr_planner, scalar_functions};
+use sluice_functions::{
+    SessionInfo, aggregate_functions, bind_expr, bind_plan, cast_array, expr_planner, scalar_functions,
+};
 use sluice_model::{ManualClock, SqlType};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
@@ -33,6 +35,7 @@ pub(crate) fn session(zone: &str) -> SessionInfo {
 /// Resolves functions and types as the planner does; has one table.
 pub(crate) struct Context {
     functions: HashMap<String, Arc<ScalarUDF>>,
+    aggregates: HashMap<String, Arc<AggregateUDF>>,
     planners: Vec<Arc<dyn ExprPlanner>>,
     options: ConfigOptions,
     table: Option<Arc<dyn TableSource>>,
@@ -45,8 +48,14 @@ impl Context {
             names.push(function.name().to_owned());
             names.into_iter().map(move |name| (name, Arc::clone(&function)))
         });
+        let aggregates = aggregate_functions(session).into_iter().flat_map(|function| {
+            let mut names = function.aliases().to_vec();
+            names.push(function.name().to_owned());
+            names.into_iter().map(move |name| (name, Arc::clone(&function)))
+        });
         Self {
             functions: functions.collect(),
+            aggregates: aggregates.collect(),
             planners: vec![expr_planner(session)],
             options: ConfigOptions::default(),
             table: None,
@@ -83,8 +92,8 @@ impl ContextProvider for Context {
         None
     }
 
-    fn get_aggregate_meta(&self, _name: &str) -> Option<Arc<AggregateUDF>> {
-        None
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.aggregates.get(&name.to_lowercase()).cloned()
     }
 
     fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
@@ -108,7 +117,7 @@ impl ContextProvider for Context {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.aggregates.keys().cloned().collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Expressions from SQL text to value, in the order that the planner goes: parse, bind, coerce, evaluate.
 
+mod aggregates;
 mod arithmetic;
 mod casts;
 mod collections;

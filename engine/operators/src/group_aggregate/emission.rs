@@ -32,6 +32,9 @@ pub(super) struct Emission<'a> {
     pub(super) update_before: bool,
 }
 
+/// Where a row comes from: the results before or after, and the place of the group in them.
+type Place = (usize, usize);
+
 const BEFORE: usize = 0;
 const AFTER: usize = 1;
 
@@ -58,19 +61,19 @@ impl Emission<'_> {
     }
 
     /// Kinds of the rows, and where each comes from.
-    fn plan(&self) -> Result<(Vec<u8>, Vec<(usize, usize)>)> {
+    fn plan(&self) -> Result<(Vec<u8>, Vec<Place>)> {
         let same = self.unchanged()?;
         let (mut kinds, mut places) = (Vec::new(), Vec::new());
         let mut push = |kind: RowKind, from: usize, place: usize| {
             kinds.push(kind as u8);
             places.push((from, place));
         };
-        for place in 0..self.rows.len() {
+        for (place, same) in same.into_iter().enumerate() {
             match (self.was[place], self.is[place]) {
                 (false, false) => {}
                 (false, true) => push(RowKind::Insert, AFTER, place),
                 (true, false) => push(RowKind::Delete, BEFORE, place),
-                (true, true) if same[place] => {}
+                (true, true) if same => {}
                 (true, true) => {
                     if self.update_before {
                         push(RowKind::UpdateBefore, BEFORE, place);

@@ -35,6 +35,8 @@ mod pairs;
 mod property_tests;
 mod rows;
 mod side;
+#[cfg(test)]
+mod speed_tests;
 mod state;
 #[cfg(test)]
 mod tests;

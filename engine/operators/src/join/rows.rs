@@ -64,6 +64,9 @@ pub(super) struct RowStore {
     touched: Vec<u32>,
 }
 
+/// Columns of some chunks, and rows as chunk among them and position.
+type Sources<'a> = (Vec<&'a [ArrayRef]>, Vec<(usize, usize)>);
+
 #[derive(Debug)]
 struct Chunk {
     columns: Vec<ArrayRef>,
@@ -142,7 +145,7 @@ impl RowStore {
     }
 
     /// The chunks in which `places` lie, and the places in terms of these.
-    fn sources(&self, places: &[Place]) -> Result<(Vec<&[ArrayRef]>, Vec<(usize, usize)>)> {
+    fn sources(&self, places: &[Place]) -> Result<Sources<'_>> {
         let mut sources: Vec<&[ArrayRef]> = Vec::new();
         let mut numbers = HashMap::new();
         let mut indices = Vec::with_capacity(places.len());

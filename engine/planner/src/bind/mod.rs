@@ -19,7 +19,7 @@ use std::sync::Arc;
 use datafusion_common::DFSchema;
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::planner::ExprPlanner;
-use datafusion_expr::{Expr, LogicalPlan, ScalarUDF, TableSource};
+use datafusion_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF, TableSource};
 use datafusion_sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
 use sluice_functions::SessionInfo;
 use sluice_model::Result;
@@ -38,6 +38,7 @@ pub(crate) struct Binder<'a> {
     /// Catalog and database in which names are looked up: the session's, or those of a view.
     home: (String, String),
     functions: Arc<HashMap<String, Arc<ScalarUDF>>>,
+    aggregates: Arc<HashMap<String, Arc<AggregateUDF>>>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
     options: ConfigOptions,
     /// What stands in the text for the windows of queries.
@@ -59,6 +60,14 @@ impl<'a> Binder<'a> {
                 names.into_iter().map(move |name| (name.to_lowercase(), Arc::clone(&function)))
             })
             .collect();
+        let aggregates = sluice_functions::aggregate_functions(session)
+            .into_iter()
+            .flat_map(|function| {
+                let names: Vec<_> =
+                    std::iter::once(function.name().to_owned()).chain(function.aliases().iter().cloned()).collect();
+                names.into_iter().map(move |name| (name, Arc::clone(&function)))
+            })
+            .collect();
         let home = (catalog.current_catalog().to_owned(), catalog.current_database().to_owned());
         Self {
             catalog,
@@ -66,6 +75,7 @@ impl<'a> Binder<'a> {
             types,
             home,
             functions: Arc::new(functions),
+            aggregates: Arc::new(aggregates),
             expr_planners: vec![sluice_functions::expr_planner(session)],
             options: ConfigOptions::default(),
             windows: RefCell::default(),
@@ -84,6 +94,7 @@ impl<'a> Binder<'a> {
             types: self.types,
             home,
             functions: Arc::clone(&self.functions),
+            aggregates: Arc::clone(&self.aggregates),
             expr_planners: self.expr_planners.clone(),
             options: self.options.clone(),
             windows: RefCell::default(),
@@ -129,6 +140,6 @@ impl<'a> Binder<'a> {
     }
 
     fn function_names(&self) -> Vec<String> {
-        self.functions.keys().cloned().collect()
+        self.functions.keys().chain(self.aggregates.keys()).cloned().collect()
     }
 }
