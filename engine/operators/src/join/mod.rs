@@ -132,6 +132,12 @@ impl Join {
         emitter.flush()
     }
 
+    /// True if nothing is kept.
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
+        self.keys.len() == 0 && self.sides.iter().all(Side::is_empty)
+    }
+
     /// Frees keys that nothing needs any more.
     fn release_keys(&mut self, keys: &[Slot]) {
         for key in keys {

@@ -75,6 +75,7 @@ impl Case {
                 }
             }
         }
+        world.clear();
     }
 
     /// A change of the table of a side: one row, or the old and the new content of one.
@@ -248,6 +249,19 @@ impl<'a> World<'a> {
         self.join.snapshot(scope, &mut output).unwrap();
         self.state = state;
         self.join.snapshot(Scope::Changes, &mut |_, rows| panic!("seed {seed}: changed again: {rows:?}")).unwrap();
+    }
+
+    /// Takes everything back: nothing is left.
+    fn clear(&mut self) {
+        for side in 0..2 {
+            let rows: Vec<_> = self.tables[side].drain(..).map(|row| (RowKind::Delete, row)).collect();
+            for rows in rows.chunks(7) {
+                let mut output = |_| Ok(());
+                self.join.on_batch(side, batch(rows), &mut output).unwrap();
+            }
+        }
+        self.snapshot(Scope::Changes);
+        assert!(self.state.is_empty() && self.join.is_empty(), "seed {}: something is left", self.case.seed);
     }
 
     fn restart(&mut self) {

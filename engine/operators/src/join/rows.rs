@@ -117,6 +117,12 @@ impl RowStore {
         owners.filter(|owner| *owner != NO_ROW)
     }
 
+    /// True without chunks.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.iter().all(Option::is_none) && self.tiers.iter().all(Vec::is_empty)
+    }
+
     /// Number of columns.
     pub(super) fn num_columns(&self) -> usize {
         self.nulls.len()

@@ -203,6 +203,12 @@ impl Side {
         self.book.head(key).is_some() || self.identities.is_none() && is_saved()
     }
 
+    /// True if nothing is kept.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.identities.as_ref().is_none_or(|index| index.len() == 0)
+    }
+
     /// The columns that identify rows.
     ///
     /// # Errors
