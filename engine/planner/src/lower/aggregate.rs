@@ -30,19 +30,20 @@ impl Nodes {
             [Expr::GroupingSet(sets)] => Some(grouping_sets(sets, &group_exprs)?),
             _ => None,
         };
-        // A column that sets make NULL is a column of its own: the aggregates see it as it is.
-        let mut group = Vec::with_capacity(group_exprs.len());
-        for expression in &group_exprs {
-            group.push(if sets.is_some() { columns.push(expression)? } else { columns.place(expression)? });
-        }
         let fields = aggregate.schema.as_arrow().fields();
-        let grouped = group.len() + usize::from(sets.is_some());
-        let calls = aggregate
-            .aggr_expr
-            .iter()
-            .zip(&fields[grouped..])
-            .map(|(expression, result)| call(expression, Arc::clone(result), &mut columns))
-            .collect::<Result<Vec<_>>>()?;
+        let results = &fields[group_exprs.len() + usize::from(sets.is_some())..];
+        let calls_of = |columns: &mut Columns<'_>| {
+            let calls = aggregate.aggr_expr.iter().zip(results);
+            calls.map(|(call, result)| lower_call(call, Arc::clone(result), columns)).collect::<Result<Vec<_>>>()
+        };
+        let (mut group, calls) = if sets.is_some() {
+            // A column that sets make NULL is a column of its own: the aggregates see it as it is.
+            let calls = calls_of(&mut columns)?;
+            (group_exprs.iter().map(|column| columns.push(column)).collect::<Result<Vec<_>>>()?, calls)
+        } else {
+            let group = group_exprs.iter().map(|column| columns.place(column)).collect::<Result<Vec<_>>>()?;
+            (group, calls_of(&mut columns)?)
+        };
         let mut result: Vec<_> = group
             .iter()
             .zip(fields)
@@ -137,7 +138,7 @@ fn expanded(sets: &datafusion_expr::GroupingSet) -> datafusion_expr::GroupingSet
     }
 }
 
-fn call(expression: &Expr, result: Arc<arrow_schema::Field>, columns: &mut Columns<'_>) -> Result<AggregateCall> {
+fn lower_call(expression: &Expr, result: Arc<arrow_schema::Field>, columns: &mut Columns<'_>) -> Result<AggregateCall> {
     let AggregateFunction { func, params } = function(expression)?;
     let name = func.name().to_lowercase();
     if !params.order_by.is_empty() {

@@ -35,7 +35,9 @@ impl Nodes {
         let condition = join.filter.as_ref().map(|filter| condition(filter, join, is_swapped)).transpose()?;
         let (left, right) = if is_swapped { (right, left) } else { (left, right) };
         let outputs = [self.plan().output(&left.input).clone(), self.plan().output(&right.input).clone()];
-        let unique_keys = [outputs[0].keys.first().cloned(), outputs[1].keys.first().cloned()];
+        let plans = if is_swapped { [&join.right, &join.left] } else { [&join.left, &join.right] };
+        let unique_key = |side: usize| outputs[side].keys.first().filter(|_| is_in_order(plans[side])).cloned();
+        let unique_keys = [unique_key(0), unique_key(1)];
         let keeps_right = !matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti);
         let node = Join {
             kind,
@@ -115,6 +117,13 @@ impl Nodes {
         let parallelism = self.plan().node(joined.node).parallelism;
         self.add(Operation::Calc(calc), vec![joined], output, parallelism, id)
     }
+}
+
+/// Whether the changes of a key come in their order at any parallelism, so that state may rely on it:
+/// behind a join a row that changes its join key comes from another subtask.
+pub(super) fn is_in_order(plan: &LogicalPlan) -> bool {
+    let is_join = |plan: &LogicalPlan| matches!(plan, LogicalPlan::Join(_) | LogicalPlan::Window(_));
+    !plan.exists(|node| Ok(is_join(node))).unwrap_or(true)
 }
 
 /// The kind of join, and whether left and right change places.

@@ -11,6 +11,7 @@ use sluice_model::{ChangelogMode, Error, Result};
 use sluice_plan::{Input, Operation, Output, Rank, SortColumn};
 
 use super::columns::Columns;
+use super::join::is_in_order;
 use super::keys::{keeps_order, passed_column, project_keys};
 use super::nodes::Nodes;
 
@@ -150,11 +151,11 @@ impl Nodes {
         self.rank(input, RankOf { partition: &[], order, first: skip + 1, last, rank_name: None }, query)
     }
 
-    fn rank(&mut self, input: &LogicalPlan, wanted: RankOf<'_>, query: &LogicalPlan) -> Result<Input> {
-        let from = self.lower(input)?;
+    fn rank(&mut self, plan: &LogicalPlan, wanted: RankOf<'_>, query: &LogicalPlan) -> Result<Input> {
+        let from = self.lower(plan)?;
         let source = self.plan().output(&from).clone();
         let width = source.schema.fields().len();
-        let mut columns = Columns::all(input, source.clone())?;
+        let mut columns = Columns::all(plan, source.clone())?;
         let partition = wanted.partition.iter().map(|key| columns.place(key)).collect::<Result<Vec<_>>>()?;
         let order = wanted.order.iter().map(|order| sort_column(order, &mut columns)).collect::<Result<Vec<_>>>()?;
         let input = columns.add(self, from, query)?;
@@ -169,7 +170,7 @@ impl Nodes {
             last: wanted.last,
             rank_column: wanted.rank_name.is_some(),
             retracts: !ranked.changelog.is_append(),
-            unique_key: ranked.keys.first().cloned(),
+            unique_key: ranked.keys.first().filter(|_| is_in_order(plan)).cloned(),
             update_before,
         });
         let mut keys = ranked.keys.clone();
