@@ -5,13 +5,13 @@
 //! slots             1  0  1  2        index after    a → 0, b → 1, c → 2
 //! ```
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use arrow_array::ArrayRef;
 use arrow_row::{RowConverter, RowParser, Rows, SortField};
 use arrow_schema::DataType;
-use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use sluice_model::{Error, Result};
 
 /// Number of a key; numbers of keys that were removed are used again.
@@ -26,7 +26,7 @@ pub(crate) struct KeyIndex {
     /// By slot; empty for slots that are free.
     keys: Vec<Box<[u8]>>,
     free: Vec<Slot>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 impl KeyIndex {
@@ -39,7 +39,7 @@ impl KeyIndex {
         let converter = RowConverter::new(fields).map_err(Error::from_arrow)?;
         let parser = converter.parser();
         let (table, keys, free) = (HashTable::new(), Vec::new(), Vec::new());
-        Ok(Self { converter, parser, table, keys, free, hasher: RandomState::new() })
+        Ok(Self { converter, parser, table, keys, free, hasher: DefaultHashBuilder::default() })
     }
 
     /// Slots of keys, in their order; keys that are not known yet get one. Columns may be empty: then

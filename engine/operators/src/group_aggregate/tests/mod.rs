@@ -1,6 +1,7 @@
 //! Changelogs through the operator.
 
 mod functions;
+mod oracle;
 mod restore;
 mod rows;
 mod speed;

@@ -8,9 +8,9 @@ use super::{Case, call, distinct, filtered, literal, put};
 use crate::group_aggregate::GroupAggregate;
 use crate::{Operator, Scope};
 
-const COLUMNS: &str = "g INT, x INT, s STRING, d DECIMAL(9,2), f BOOLEAN";
+pub(super) const COLUMNS: &str = "g INT, x INT, s STRING, d DECIMAL(9,2), f BOOLEAN";
 
-fn every_call() -> Vec<super::AggregateCall> {
+pub(super) fn every_call() -> Vec<super::AggregateCall> {
     vec![
         call("count", &[], "BIGINT"),
         distinct(call("count", &[2], "BIGINT")),
@@ -30,7 +30,7 @@ fn every_call() -> Vec<super::AggregateCall> {
 }
 
 /// Batches in which every row that is taken back was there.
-fn changes(random: &mut StdRng, retracts: bool) -> Vec<ChangelogBatch> {
+pub(super) fn changes(random: &mut StdRng, retracts: bool) -> Vec<ChangelogBatch> {
     let mut table: Vec<String> = Vec::new();
     let cell = |random: &mut StdRng, text: String| if random.random_ratio(1, 6) { "NULL".to_owned() } else { text };
     let batches = random.random_range(1..30);
