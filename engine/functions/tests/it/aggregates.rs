@@ -2,12 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_cast::display::array_value_to_string;
 use arrow_schema::{Field, FieldRef, Schema};
+use datafusion::prelude::SessionContext;
 use datafusion_common::ScalarValue;
 use datafusion_expr::function::AccumulatorArgs;
 use datafusion_expr::logical_plan::builder::LogicalTableSource;
 use datafusion_expr::{AggregateUDF, LogicalPlan};
+use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion_optimizer::optimize_projections::OptimizeProjections;
+use datafusion_optimizer::push_down_filter::PushDownFilter;
+use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion_optimizer::{Optimizer, OptimizerContext};
 use sluice_functions::aggregate_functions;
 use sluice_model::{SqlType, from_pretty};
 
@@ -181,4 +188,77 @@ fn values_over_a_whole_table() {
     gives("listagg distinct", "x STRING, separator STRING", "b ; / NULL ; / a ; / b ;", "b;a");
     gives("array_agg", "x INT", "2 / NULL / 1", "[2, , 1]");
     gives("array_agg", "x INT", "", "NULL");
+}
+
+#[test]
+fn the_optimizer_keeps_the_types() {
+    for sql in [
+        "SELECT s, SUM(i + 1 + 2) AS total, COUNT(*) AS n FROM t GROUP BY s HAVING COUNT(*) > 1 AND s <> 'x'",
+        "SELECT n + 1 AS m FROM (SELECT s, AVG(n / 2) AS n, MAX(i) AS unused FROM t GROUP BY s) WHERE s = 'a'",
+        "SELECT COUNT(DISTINCT UPPER(s)) AS a, LISTAGG(UPPER(s), ';') FILTER (WHERE i > 1 + 1) AS b FROM t",
+    ] {
+        let bound = planned(sql).unwrap();
+        let rules = vec![
+            Arc::new(SimplifyExpressions::new()) as _,
+            Arc::new(PushDownFilter::new()) as _,
+            Arc::new(CommonSubexprEliminate::new()) as _,
+            Arc::new(OptimizeProjections::new()) as _,
+        ];
+        let context = OptimizerContext::new().with_max_passes(3);
+        let optimized = Optimizer::with_rules(rules).optimize(bound.clone(), &context, |_, _| {}).unwrap();
+        assert_eq!(optimized.schema().as_arrow().fields(), bound.schema().as_arrow().fields(), "{sql}");
+    }
+}
+
+const ROWS: &str = "a 1 1.25 / a 2 0.25 / b NULL NULL / b 2147483647 3 / b 1 0 / NULL 7 NULL / a 2 NULL";
+
+/// What DataFusion makes of a query, sorted.
+async fn run(sql: &str) -> Vec<String> {
+    let context = SessionContext::new();
+    for function in aggregate_functions(&session("UTC")) {
+        context.register_udaf(function.as_ref().clone());
+    }
+    context.register_batch("t", from_pretty("s STRING, i INT, n DECIMAL(7,2)", ROWS).rows().clone()).unwrap();
+    let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+    let line = |batch: &RecordBatch, row: usize| {
+        let cells = batch.columns().iter().map(|column| match column.is_null(row) {
+            true => "NULL".to_owned(),
+            false => array_value_to_string(column, row).unwrap(),
+        });
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    let mut lines: Vec<_> =
+        batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| line(batch, row))).collect();
+    lines.sort();
+    lines
+}
+
+async fn runs() {
+    for (sql, expected) in [
+        (
+            "SELECT s, COUNT(*), COUNT(i), SUM(i), AVG(i), MIN(i), MAX(n) FROM t GROUP BY s",
+            vec!["NULL 1 1 7 7 7 NULL", "a 3 3 5 1 1 1.25", "b 3 2 -2147483648 1073741824 1 3.00"],
+        ),
+        ("SELECT s, SUM(n), AVG(n) FROM t GROUP BY s", vec!["NULL NULL NULL", "a 1.50 0.750000", "b 3.00 1.500000"]),
+        (
+            "SELECT s, COUNT(DISTINCT i), SUM(DISTINCT i), ARRAY_AGG(i) FROM t WHERE s = 'a' GROUP BY s",
+            vec!["a 2 3 [1, 2, 2]"],
+        ),
+        ("SELECT COUNT(DISTINCT s) FROM t", vec!["2"]),
+        ("SELECT SUM(i) FILTER (WHERE i < 5), LISTAGG(s, ';') FROM t", vec!["6 a;a;b;b;b;a"]),
+        ("SELECT COUNT(*), SUM(i), SUM0(i), MAX(s) FROM t WHERE s = 'none'", vec!["0 NULL 0 NULL"]),
+        ("SELECT s FROM t GROUP BY s HAVING COUNT(*) > 2", vec!["a", "b"]),
+        ("SELECT VAR_POP(i), STDDEV_SAMP(n) FROM t WHERE s = 'a'", vec!["0 0.707107"]),
+    ] {
+        assert_eq!(run(sql).await, expected, "{sql}");
+    }
+}
+
+#[test]
+fn datafusion_runs_them() {
+    // DataFusion's planner recurses deeper than the stack of a test's thread.
+    let test = std::thread::Builder::new().stack_size(32 << 20).spawn(|| {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(runs());
+    });
+    test.unwrap().join().unwrap();
 }
