@@ -58,6 +58,7 @@ async fn measure(mode: &str, definition: TableDefinition) -> Result<(), Box<dyn 
     let source = connectors.source(vec![(definition, ChangelogMode::UPSERT)])?;
     let metrics = MetricRegistry::default();
     let context = SourceContext {
+        feeds_state: false,
         subtask: 0,
         parallelism: 1,
         restored: Vec::new(),

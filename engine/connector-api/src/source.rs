@@ -81,6 +81,9 @@ pub struct SourceContext {
     /// Positions that the checkpoint holds, one per former subtask (of any number of them);
     /// empty without a checkpoint. A reader takes its share.
     pub restored: Vec<Vec<u8>>,
+    /// Operators behind the source keep state: only rows that were delivered since that state was taken may be
+    /// taken back. Without them, a row that nobody has may be taken back as well.
+    pub feeds_state: bool,
     /// Where the reader counts. Well-known names are in `docs/metrics.md`.
     pub metrics: MetricGroup,
     /// For reading ahead in a task of its own, which ends with the job.

@@ -134,6 +134,21 @@ impl StreamPlan {
         })
     }
 
+    /// True if an operator that keeps state gets rows of a node, directly or not.
+    pub fn feeds_state(&self, id: NodeId) -> bool {
+        let mut fed = vec![false; self.nodes.len()];
+        fed[id.0] = true;
+        for (index, node) in self.nodes.iter().enumerate() {
+            if node.inputs.iter().any(|input| fed[input.node.0]) {
+                if node.operation.is_stateful() {
+                    return true;
+                }
+                fed[index] = true;
+            }
+        }
+        false
+    }
+
     /// The text of `EXPLAIN`; with `changelog_mode` each line says which row kinds it carries.
     pub fn explain(&self, changelog_mode: bool) -> String {
         explain::explain(self, changelog_mode)

@@ -85,6 +85,7 @@ impl Launch<'_> {
                     outputs: Outputs::new(outputs, Arc::clone(&shared.metrics)),
                     gate: Gate::new(gate, self.job.config.at_least_once),
                     parallelism: vertex.parallelism,
+                    feeds_state: program.plan.feeds_state(vertex.head),
                     link,
                 };
                 self.start_task(task, head, &mut commanded)?;
@@ -179,6 +180,7 @@ impl Launch<'_> {
     fn source_context(&self, task: &Task) -> SourceContext {
         let states = self.states.get(&task.link.state_id);
         SourceContext {
+            feeds_state: task.feeds_state,
             subtask: task.link.subtask,
             parallelism: task.parallelism,
             restored: states.into_iter().flatten().map(|state| state.bytes.clone()).collect(),
@@ -214,6 +216,8 @@ struct Task {
     outputs: Outputs,
     gate: Gate,
     parallelism: usize,
+    /// Operators behind it keep state.
+    feeds_state: bool,
     link: TaskLink,
 }
 

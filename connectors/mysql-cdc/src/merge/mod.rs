@@ -33,6 +33,8 @@
 //! emitted           -D 21 a / -D 22 c                  and later, with the chunk: +I 21 b
 //! ```
 //!
+//! Operators with state must not be told so: their state is that of the checkpoint, and has none of those rows.
+//!
 //! This module does no I/O and compares no keys: callers say in which segment a row lies.
 
 mod key;

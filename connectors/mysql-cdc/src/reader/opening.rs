@@ -127,7 +127,11 @@ impl Opening<'_> {
             .zip(&self.tables)
             .map(|(feed, table)| FeedState {
                 merge: table.finished.as_ref().map(|finished| match self.is_restored {
-                    true => TableMerge::resume(finished, feed.identity.clone(), !feed.append_only),
+                    true => TableMerge::resume(
+                        finished,
+                        feed.identity.clone(),
+                        !feed.append_only && !self.context.feeds_state,
+                    ),
                     false => TableMerge::new(feed.identity.clone()),
                 }),
                 is_dividing: false,

@@ -234,6 +234,7 @@ impl Job {
         let tasks = Tasks::default();
         let metrics = MetricRegistry::default();
         let context = SourceContext {
+            feeds_state: false,
             subtask: 0,
             parallelism: 1,
             restored: restored.into_iter().collect(),

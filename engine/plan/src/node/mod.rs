@@ -60,6 +60,11 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether the operator's results depend on rows that came before.
+    pub fn is_stateful(&self) -> bool {
+        matches!(self, Self::GroupAggregate(_) | Self::Join(_) | Self::Rank(_) | Self::Normalize(_))
+    }
+
     /// One line for `EXPLAIN`, the REST API and metrics: `Source: store_sales`.
     pub fn label(&self) -> String {
         match self {
