@@ -50,7 +50,7 @@ pub fn source_context_at(
     restored: Vec<Vec<u8>>,
 ) -> SourceContext {
     let metrics = MetricRegistry::default().group(Vec::new());
-    SourceContext { subtask, parallelism, restored, metrics, spawner: spawner(), clock }
+    SourceContext { subtask, parallelism, restored, feeds_state: false, metrics, spawner: spawner(), clock }
 }
 
 /// The context of writer `subtask` of `parallelism`, on the machine's clock.

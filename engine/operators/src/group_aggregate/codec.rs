@@ -3,7 +3,7 @@
 use arrow_array::ArrayRef;
 use arrow_row::{RowConverter, RowParser, Rows, SortField};
 use arrow_schema::DataType;
-use sluice_model::{Error, Result};
+use sluice_model::{Error, Result, SqlType};
 
 /// Encodes values of one type; the order of the bytes is the order of the values.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Codec {
     /// A type that has no encoding.
     pub(super) fn new(data_type: &DataType) -> Result<Self> {
         let converter = RowConverter::new(vec![SortField::new(data_type.clone())])
-            .map_err(|_| Error::fix(format!("an aggregate cannot keep values of {data_type}")))?;
+            .map_err(|_| Error::fix(format!("an aggregate cannot keep values of {}", SqlType::of_arrow(data_type))))?;
         let parser = converter.parser();
         let null = arrow_array::new_null_array(data_type, 1);
         let null = converter.convert_columns(&[null]).map_err(Error::from_arrow)?;

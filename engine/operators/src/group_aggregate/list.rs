@@ -2,7 +2,8 @@
 //! `LAST_VALUE` and `LISTAGG` where values can be taken back.
 //!
 //! Every value gets a number; taking a value back removes the oldest one that equals it, as Flink
-//! does.
+//! does. Finding it looks through the group's values: this is for lists, which are read as a whole
+//! anyway.
 //!
 //! ```text
 //! +I a   +I b   +I a   -D a        number  value
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array, ListArray, StringArray};
+use arrow_array::{ArrayRef, Int64Array, ListArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, FieldRef};
 use sluice_model::{Error, Result, RowKind};
@@ -24,6 +25,7 @@ use super::accumulator::{Accumulator, Input, primitive};
 use super::codec::Codec;
 use super::side::{BATCH_ROWS, SideOutput, SideTable};
 use super::sum::lost;
+use super::text::column_of;
 use crate::Scope;
 use crate::key_index::Slot;
 
@@ -131,7 +133,7 @@ impl List {
             }
             (start < end).then_some(text)
         };
-        Ok(Arc::new(offsets.windows(2).map(join).collect::<StringArray>()))
+        column_of(&offsets.windows(2).map(join).collect::<Vec<_>>())
     }
 
     fn array(&self, slots: &[Slot], element: &FieldRef) -> Result<ArrayRef> {

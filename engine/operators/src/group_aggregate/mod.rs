@@ -89,6 +89,9 @@ struct Touched {
 }
 
 impl GroupAggregate {
+    /// An operator for a plan node over rows of schema `input`; its result has the columns of the group,
+    /// then those of the calls.
+    ///
     /// # Errors
     /// An aggregate that is not supported; a bug in the planner.
     pub fn new(node: &sluice_plan::GroupAggregate, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {

@@ -28,6 +28,21 @@ fn strings(column: Option<&ArrayRef>) -> Result<&StringArray> {
     column.ok_or_else(lost)?.as_string_opt().ok_or_else(|| Error::bug("LISTAGG of something else than text"))
 }
 
+/// Texts as a column.
+///
+/// # Errors
+/// They are too long for one: its offsets have 31 bits, and old and new results are put out together.
+pub(super) fn column_of(texts: &[Option<impl AsRef<str>>]) -> Result<ArrayRef> {
+    let length: usize = texts.iter().flatten().map(|text| text.as_ref().len()).sum();
+    if length > MAX_BYTES {
+        return Err(Error::fix("results of LISTAGG that change together have more than 1 GiB")
+            .with_hint("group by more columns, or filter the values"));
+    }
+    Ok(Arc::new(texts.iter().map(Option::as_ref).collect::<StringArray>()))
+}
+
+const MAX_BYTES: usize = 1 << 30;
+
 impl Accumulator for Text {
     fn resize(&mut self, slots: usize) {
         self.texts.resize(slots, None);
@@ -50,8 +65,7 @@ impl Accumulator for Text {
     }
 
     fn evaluate(&self, slots: &[Slot]) -> Result<ArrayRef> {
-        let texts = slots.iter().map(|slot| self.texts[*slot as usize].as_deref());
-        Ok(Arc::new(texts.collect::<StringArray>()))
+        column_of(&slots.iter().map(|slot| self.texts[*slot as usize].as_deref()).collect::<Vec<_>>())
     }
 
     fn clear(&mut self, slot: Slot) {

@@ -232,3 +232,44 @@ fn what_was_never_counted_cannot_be_taken_back() {
         ("+I 2 1 / +I 1 3", "+I 2 1 1 1 / +I 1 3 3 3"),
     ]);
 }
+
+#[test]
+fn values_may_be_nested() {
+    use std::sync::Arc;
+
+    use arrow_array::builder::{Int32Builder, MapBuilder, MapFieldNames, StringBuilder};
+    use arrow_array::{ArrayRef, RecordBatch};
+    use sluice_model::{ChangelogBatch, RowKinds, SqlType};
+
+    let names = MapFieldNames { entry: "entries".into(), key: "key".into(), value: "value".into() };
+    let mut maps = MapBuilder::new(Some(names), StringBuilder::new(), Int32Builder::new());
+    for value in [1, 2, 1] {
+        maps.keys().append_value("k");
+        maps.values().append_value(value);
+        maps.append(true).unwrap();
+    }
+    let maps: ArrayRef = Arc::new(maps.finish());
+    let data_type = SqlType::Map(SqlType::STRING.into(), SqlType::Int.into()).to_arrow();
+    let schema = Arc::new(arrow_schema::Schema::new(vec![arrow_schema::Field::new("x", data_type, true)]));
+    let result = Arc::new(schema.field(0).clone());
+    let call = |function, distinct| super::AggregateCall {
+        function: String::from(function),
+        arguments: vec![0],
+        literals: Vec::new(),
+        distinct,
+        filter: None,
+        result: if function == "count" { call("count", &[], "BIGINT").result } else { Arc::clone(&result) },
+    };
+    let calls = vec![call("last_value", false), call("count", true)];
+    let output = Arc::new(arrow_schema::Schema::new(calls.iter().map(|call| call.result.clone()).collect::<Vec<_>>()));
+    let node = sluice_plan::GroupAggregate { group: vec![], calls, retracts: true, update_before: true };
+    let mut operator = super::GroupAggregate::new(&node, &schema, &output).unwrap();
+    let rows = RecordBatch::try_new(schema, vec![maps]).unwrap();
+    let mut step = |from: usize, length: usize, kind: u8| {
+        let rows = rows.slice(from, length);
+        put(&mut operator, ChangelogBatch::try_new(rows, Some(RowKinds::from(vec![kind; length]))).unwrap()).unwrap()
+    };
+    assert_eq!(step(0, 2, 0), "+I '{k: 2}' 2");
+    assert_eq!(step(2, 1, 0), "-U '{k: 2}' 2 / +U '{k: 1}' 2");
+    assert_eq!(step(1, 1, 3), "-U '{k: 1}' 2 / +U '{k: 1}' 1");
+}

@@ -33,7 +33,11 @@ fn table(batches: &[ChangelogBatch]) -> RecordBatch {
     let kinds = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(|row| batch.kind(row)));
     for (row, kind) in kinds.enumerate() {
         let same = left.entry(key(&all, row)).or_default();
-        if kind.is_addition() { same.push(row as u32) } else { drop(same.pop().unwrap()) }
+        if kind.is_addition() {
+            same.push(row as u32);
+        } else {
+            same.pop().unwrap();
+        }
     }
     let rows: UInt32Array = left.into_values().flatten().map(Some).collect();
     take_record_batch(&all, &rows).unwrap()
