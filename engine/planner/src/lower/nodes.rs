@@ -173,6 +173,9 @@ impl Nodes {
     ) -> Result<Input> {
         let source = self.plan.output(&from).clone();
         let schema = input.schema();
+        for expression in expressions.iter().chain(filter) {
+            check_subqueries(expression)?;
+        }
         if let Some(filter) = filter {
             check_filter(filter, input, source.changelog)?;
         }
@@ -278,6 +281,17 @@ impl Nodes {
         }
         (2..).map(|number| format!("{id} #{number}")).find(|id| !is_taken(id)).unwrap_or(id)
     }
+}
+
+/// Sub-queries that the optimiser has not made joins of would run once, when the job starts.
+fn check_subqueries(expression: &Expr) -> Result<()> {
+    let is_subquery = |node: &Expr| matches!(node, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_));
+    let has_subquery = expression.exists(|node| Ok(is_subquery(node)));
+    if !has_subquery.map_err(|error| from_datafusion(error, &[]))? {
+        return Ok(());
+    }
+    Err(Error::fix("a sub-query as a value is not supported yet unless it is correlated")
+        .with_hint("put it into FROM and join it: FROM t JOIN (SELECT MAX(b) AS top FROM u) AS q ON t.b = q.top"))
 }
 
 /// A filter over a stream that does not name the old content of updated rows cannot tell whether a row

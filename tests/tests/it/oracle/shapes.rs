@@ -48,7 +48,7 @@ const AGGREGATES: [&str; 20] = [
 ];
 
 /// Tables `t` and `u (id BIGINT, a INT, b INT, s STRING)`.
-const JOINS: [&str; 18] = [
+const JOINS: [&str; 17] = [
     "SELECT t.id, u.id AS uid, t.s, u.s AS us FROM t JOIN u ON t.a = u.a",
     "SELECT t.id, t.a, u.b FROM t JOIN u ON t.id = u.id -- id",
     "SELECT t.id, t.a, u.b FROM t LEFT JOIN u ON t.id = u.id -- id",
@@ -64,7 +64,6 @@ const JOINS: [&str; 18] = [
     "SELECT t.id, q.n FROM t JOIN (SELECT a, COUNT(*) AS n FROM u GROUP BY a) AS q ON t.a = q.a",
     "SELECT x.id, y.id AS other FROM t AS x JOIN t AS y ON x.a = y.b",
     "SELECT t.id, u.id AS uid, v.id AS vid FROM t JOIN u ON t.a = u.a JOIN t AS v ON u.b = v.b",
-    "SELECT id, a FROM t WHERE b = (SELECT MAX(b) FROM u)",
     "SELECT id, a FROM t WHERE b > (SELECT MIN(u.b) FROM u WHERE u.a = t.a)",
     "SELECT t.a, u.s FROM t JOIN u ON t.id + $1 = u.id - $1",
 ];
