@@ -4,7 +4,10 @@ use arrow_schema::SchemaRef;
 use sluice_model::{Error, Result};
 use sluice_plan::{Node, Operation};
 
-use crate::{AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, Join, NotNull, Operator};
+use crate::{
+    AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, Join, Normalize, NotNull, Operator,
+    Rank,
+};
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
 /// (sources, sinks) or only merge channels (unions).
@@ -25,9 +28,8 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
             Ok(Some(Box::new(GroupAggregate::new(aggregate, input?, &output?.schema)?)))
         }
         Operation::Join(join) => Ok(Some(Box::new(Join::new(join, both(inputs)?, &output?.schema)?))),
-        Operation::Rank(_) | Operation::Normalize(_) => {
-            Err(Error::fix(format!("{} is not supported yet", node.operation.label())))
-        }
+        Operation::Rank(rank) => Ok(Some(Box::new(Rank::new(rank, input?, &output?.schema)?))),
+        Operation::Normalize(normalize) => Ok(Some(Box::new(Normalize::new(normalize.clone(), input?)?))),
         Operation::Source(_) | Operation::Values(_) | Operation::Union | Operation::Sink(_) => Ok(None),
     }
 }

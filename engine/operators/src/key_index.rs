@@ -52,20 +52,6 @@ impl KeyIndex {
         (0..rows).map(|row| self.insert_one(key(encoded.as_ref(), row))).collect()
     }
 
-    /// Slots of keys, in their order; `None` for keys that are not known.
-    ///
-    /// # Errors
-    /// A bug: columns of other types.
-    pub(crate) fn find(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Option<Slot>>> {
-        let encoded = self.encode(columns, rows)?;
-        let find = |row| {
-            let key = key(encoded.as_ref(), row);
-            let same = |slot: &Slot| &*self.keys[*slot as usize] == key;
-            self.table.find(self.hasher.hash_one(key), same).copied()
-        };
-        Ok((0..rows).map(find).collect())
-    }
-
     /// Forgets the key of a slot. The slot is free for another key.
     pub(crate) fn remove(&mut self, slot: Slot) {
         let hash = self.hasher.hash_one(&*self.keys[slot as usize]);
@@ -98,11 +84,6 @@ impl KeyIndex {
     /// One more than the largest slot that was ever in use.
     pub(crate) fn capacity(&self) -> usize {
         self.keys.len()
-    }
-
-    /// Number of keys.
-    pub(crate) fn len(&self) -> usize {
-        self.table.len()
     }
 
     /// `None` without columns: the encoder makes no rows of none.
@@ -155,7 +136,6 @@ mod tests {
     fn equal_keys_share_a_slot_and_null_is_a_key() {
         let mut index = KeyIndex::new(&[DataType::Utf8]).unwrap();
         assert_eq!(index.insert(&names(&[Some("b"), Some("a"), Some("b"), None]), 4).unwrap(), [0, 1, 0, 2]);
-        assert_eq!(index.find(&names(&[None, Some("c"), Some("a")]), 3).unwrap(), [Some(2), None, Some(1)]);
         let columns = index.columns([1, 2]).unwrap();
         assert_eq!(columns[0].as_string::<i32>(), &StringArray::from(vec![Some("a"), None]));
     }
@@ -165,7 +145,7 @@ mod tests {
         let mut index = KeyIndex::new(&[DataType::Utf8]).unwrap();
         index.insert(&names(&[Some("a"), Some("b")]), 2).unwrap();
         index.remove(0);
-        assert_eq!(index.len(), 1);
+        assert_eq!(index.slots().count(), 1);
         assert_eq!(index.insert(&names(&[Some("b"), Some("c"), Some("d")]), 3).unwrap(), [1, 0, 2]);
         assert_eq!(index.slots().collect::<std::collections::BTreeSet<_>>(), [0, 1, 2].into());
         assert_eq!(index.capacity(), 3);

@@ -12,6 +12,7 @@
 
 mod assign_watermark;
 mod assign_window;
+mod bit_set;
 mod calc;
 mod drop_update_before;
 mod expand;
@@ -19,8 +20,14 @@ mod factory;
 mod group_aggregate;
 mod join;
 mod key_index;
+mod normalize;
 mod not_null;
+mod rank;
+mod row_codec;
+mod row_store;
 mod state;
+#[cfg(test)]
+mod testing;
 mod time;
 
 use sluice_model::{ChangelogBatch, Error, Result};
@@ -33,7 +40,9 @@ pub use expand::Expand;
 pub use factory::operator;
 pub use group_aggregate::GroupAggregate;
 pub use join::Join;
+pub use normalize::Normalize;
 pub use not_null::NotNull;
+pub use rank::Rank;
 pub use state::{Scope, StateOutput, StateTable};
 
 /// Where an operator puts its batches.

@@ -12,7 +12,9 @@
 //!    1     3   12                                                     -D 2 NULL NULL
 //! ```
 
-use arrow_schema::SchemaRef;
+use std::sync::Arc;
+
+use arrow_schema::{FieldRef, SchemaRef};
 use sluice_model::{ChangelogBatch, Result};
 
 /// A table of an operator's state.
@@ -40,3 +42,11 @@ pub enum Scope {
 
 /// Takes the rows of a snapshot: the number of the table, and some of its rows.
 pub type StateOutput<'a> = &'a mut dyn FnMut(usize, ChangelogBatch) -> Result<()>;
+
+/// Rows of a batch that an operator makes of its state.
+pub(crate) const BATCH_ROWS: usize = 8192;
+
+/// A field of a state table that is not part of the key: keys that are gone have NULL there.
+pub(crate) fn nullable(field: &FieldRef) -> FieldRef {
+    if field.is_nullable() { Arc::clone(field) } else { Arc::new(field.as_ref().clone().with_nullable(true)) }
+}

@@ -42,6 +42,23 @@ pub struct Rank {
 }
 
 impl Rank {
+    /// Columns that identify a row of the result, of which the rank is column `columns`; `None` if
+    /// none are known. Only by these does a consumer that gets no `-U` find what a `+U` replaces:
+    ///
+    /// | result | key |
+    /// |---|---|
+    /// | with the rank | the partition and the rank |
+    /// | one row per partition | the partition |
+    /// | else | the unique key of the input |
+    pub fn result_key(&self, columns: usize) -> Option<Vec<usize>> {
+        let mut key = self.partition.clone();
+        if self.rank_column {
+            key.push(columns);
+            return Some(key);
+        }
+        if self.last == Some(self.first) { Some(key) } else { self.unique_key.clone() }
+    }
+
     pub(super) fn label(&self) -> String {
         let partition: Vec<_> = self.partition.iter().map(|column| format!("${column}")).collect();
         let order: Vec<_> = self.order.iter().map(SortColumn::label).collect();

@@ -68,7 +68,21 @@ const JOINS: [&str; 17] = [
     "SELECT t.a, u.s FROM t JOIN u ON t.id + $1 = u.id - $1",
 ];
 
+/// The first rows. NULL has its place written down, because the two engines have different habits.
+const TOP_N: [&str; 7] = [
+    "SELECT id, a, b FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b NULLS FIRST, id) AS rn FROM t) AS q WHERE rn <= 2",
+    "SELECT id, a, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b DESC NULLS LAST, id) AS rn FROM t) AS q \
+     WHERE rn <= 3",
+    "SELECT id, s FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY s ORDER BY id DESC) AS rn FROM t) AS q WHERE rn = 1",
+    "SELECT id, a FROM t ORDER BY a NULLS FIRST, id LIMIT 3",
+    "SELECT id, b FROM t ORDER BY b DESC NULLS LAST, id LIMIT 2 OFFSET 1",
+    "SELECT a, n FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY n DESC, a) AS rn FROM \
+     (SELECT a, COUNT(*) AS n FROM t WHERE a IS NOT NULL GROUP BY a) AS p) AS q WHERE rn <= 2",
+    "SELECT id, rn FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY a, b, id) AS rn FROM t WHERE a > $1 AND b > $2) AS q \
+     WHERE rn < 4 AND rn > 1",
+];
+
 /// All of them.
 pub(super) fn all() -> Vec<&'static str> {
-    [&STATELESS[..], &AGGREGATES, &JOINS].concat()
+    [&STATELESS[..], &AGGREGATES, &JOINS, &TOP_N].concat()
 }

@@ -1,0 +1,270 @@
+//! Top-N: the first rows of every partition; with N = 1 the removal of duplicates; without an order
+//! the first to arrive (`LIMIT`).
+//!
+//! What a batch does to a partition is put out as the difference between the rows that were kept
+//! before and those that are kept after it. Flink puts out every step between; the last row of each
+//! is the same.
+//!
+//! | input `k, v` | first 2 by `v` descending | with rank |
+//! |---|---|---|
+//! | `+I a 1` | `+I a 1` | `+I a 1 1` |
+//! | `+I a 3` | `+I a 3` | `-U a 1 1`, `+U a 3 1`, `+I a 1 2` |
+//! | `+I a 2` | `-D a 1`, `+I a 2` | `-U a 1 2`, `+U a 2 2` |
+
+mod difference;
+mod layout;
+mod rows;
+mod sorted;
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_schema::SchemaRef;
+use arrow_select::take::take_record_batch;
+use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
+
+use crate::key_index::Slot;
+use crate::row_store::RowId;
+use crate::state::BATCH_ROWS;
+use crate::{Operator, Output, Scope, StateOutput, StateTable};
+
+use difference::{Changes, Comparison};
+use layout::Layout;
+use rows::{Identity, Rows};
+
+/// The operator of [`sluice_plan::Rank`].
+#[derive(Debug)]
+pub struct Rank {
+    layout: Layout,
+    rows: Rows,
+    comparison: Comparison,
+    /// Rows may be taken back.
+    retracts: bool,
+    rank_column: bool,
+    /// Ranks that are kept, from 0: how many are skipped, and how many are not.
+    window: (usize, usize),
+    output: SchemaRef,
+    tables: [StateTable; 1],
+    /// Number of the batch.
+    batch: u64,
+    /// Partitions that the batch has touched, and where their rows end in `before`.
+    touched: Vec<(Slot, usize)>,
+    /// What the touched partitions kept before.
+    before: Vec<RowId>,
+}
+
+impl Rank {
+    /// For rows of this schema.
+    ///
+    /// # Errors
+    /// A column of a type that cannot be ordered, or be kept.
+    pub fn new(node: &sluice_plan::Rank, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
+        Self::with_ties(node, input, output, false)
+    }
+
+    /// `newest_first`: of rows that are equal in the order, the last to arrive is the first.
+    pub(crate) fn with_ties(
+        node: &sluice_plan::Rank,
+        input: &SchemaRef,
+        output: &SchemaRef,
+        newest_first: bool,
+    ) -> Result<Self> {
+        let unique_key = node.unique_key.as_deref().filter(|_| node.retracts);
+        let identity = match (node.retracts, unique_key) {
+            (false, _) => Identity::None,
+            (true, Some(_)) => Identity::Key,
+            (true, None) => Identity::Content,
+        };
+        let layout = Layout::new(node, input, unique_key)?;
+        let skip = usize::try_from(node.first.saturating_sub(1)).unwrap_or(usize::MAX);
+        let end = node.last.map_or(usize::MAX, |last| usize::try_from(last).unwrap_or(usize::MAX));
+        let comparison = Comparison {
+            first: i64::try_from(node.first.max(1)).unwrap_or(i64::MAX),
+            update_before: node.update_before,
+            by_rank: node.rank_column || node.last == Some(node.first),
+            identified: identity != Identity::None,
+        };
+        Ok(Self {
+            rows: Rows::new(layout.index()?, identity, newest_first),
+            comparison,
+            retracts: node.retracts,
+            rank_column: node.rank_column,
+            window: (skip, end.saturating_sub(skip)),
+            output: Arc::clone(output),
+            tables: [layout.state_table()],
+            layout,
+            batch: 0,
+            touched: Vec::new(),
+            before: Vec::new(),
+        })
+    }
+
+    /// Notes what a partition keeps before the batch does anything to it.
+    fn touch(&mut self, slot: Slot) {
+        let partition = &mut self.rows.partitions[slot as usize];
+        if partition.touched != self.batch {
+            partition.touched = self.batch;
+            partition.rows.window(self.window.0, self.window.1, &mut self.before);
+            self.touched.push((slot, self.before.len()));
+        }
+    }
+
+    /// Takes in rows of a stream of insertions: those that come before the last that is kept.
+    fn append(&mut self, batch: &RecordBatch) -> Result<()> {
+        let capacity = self.window.0.saturating_add(self.window.1);
+        let slots = self.layout.slots(&mut self.rows.index, batch)?;
+        let order = self.layout.order(batch)?;
+        self.rows.grow();
+        let enters = |rows: &Rows, row: usize| {
+            rows.partitions[slots[row] as usize].rows.len() < capacity || !rows.is_last(slots[row], order.row(row))
+        };
+        // Most rows do not enter: the others are worth a copy, and only they are encoded.
+        let entering: Vec<u32> =
+            (0..batch.num_rows()).filter(|row| enters(&self.rows, *row)).map(|row| row as u32).collect();
+        if entering.is_empty() {
+            return Ok(());
+        }
+        let rest = if entering.len() == batch.num_rows() {
+            self.layout.rest(batch)?
+        } else {
+            let indices = UInt32Array::from(entering.clone());
+            self.layout.rest(&take_record_batch(batch, &indices).map_err(Error::from_arrow)?)?
+        };
+        for (position, row) in entering.into_iter().enumerate() {
+            let (row, slot) = (row as usize, slots[row as usize]);
+            if enters(&self.rows, row) {
+                self.touch(slot);
+                self.rows.add(slot, [order.row(row), &[], rest.row(position)], None)?;
+                if self.rows.partitions[slot as usize].rows.len() > capacity {
+                    self.rows.remove_last(slot);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in rows of a stream that takes rows back.
+    fn retract(&mut self, batch: &ChangelogBatch) -> Result<()> {
+        let encoded = self.layout.encode(&mut self.rows.index, batch.rows())?;
+        self.rows.grow();
+        for row in 0..batch.num_rows() {
+            let slot = encoded.slots[row];
+            self.touch(slot);
+            let parts = [encoded.order.row(row), encoded.key.row(row), encoded.rest.row(row)];
+            if batch.kind(row).is_addition() {
+                self.rows.add(slot, parts, None)?;
+            } else {
+                self.rows.remove(slot, parts);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the batch has done to the partitions that it touched.
+    fn changes(&self) -> Changes {
+        let mut changes = Changes::default();
+        let mut after = Vec::new();
+        let mut start = 0;
+        for (slot, end) in &self.touched {
+            after.clear();
+            self.rows.partitions[*slot as usize].rows.window(self.window.0, self.window.1, &mut after);
+            self.comparison.compare(&self.rows, &self.before[start..*end], &after, &mut changes);
+            start = *end;
+        }
+        changes
+    }
+
+    fn put_out(&self, changes: &Changes, output: Output<'_>) -> Result<()> {
+        for start in (0..changes.rows.len()).step_by(BATCH_ROWS) {
+            let range = start..changes.rows.len().min(start + BATCH_ROWS);
+            let mut columns = self.layout.decode(&self.rows, &changes.rows[range.clone()])?;
+            if self.rank_column {
+                columns.push(Arc::new(Int64Array::from(changes.ranks[range.clone()].to_vec())));
+            }
+            let options = RecordBatchOptions::new().with_row_count(Some(range.len()));
+            let rows = RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options);
+            let kinds = &changes.kinds[range];
+            let insertions = kinds.iter().all(|kind| *kind == RowKind::Insert as u8);
+            let kinds = (!insertions).then(|| RowKinds::from(kinds.to_vec()));
+            output(ChangelogBatch::try_new(rows.map_err(Error::from_arrow)?, kinds)?)?;
+        }
+        Ok(())
+    }
+
+    fn hand_out(&self, ids: &[RowId], kind: RowKind, output: StateOutput<'_>) -> Result<()> {
+        for ids in ids.chunks(BATCH_ROWS) {
+            let rows = self.layout.state_rows(&self.tables[0].schema, &self.rows, ids)?;
+            let kinds = (kind != RowKind::Insert).then(|| RowKinds::from(vec![kind as u8; ids.len()]));
+            output(0, ChangelogBatch::try_new(rows, kinds)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Operator for Rank {
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
+        if self.window.1 == 0 {
+            return Ok(());
+        }
+        self.rows.finish_restoring();
+        self.batch += 1;
+        self.touched.clear();
+        self.before.clear();
+        if self.retracts {
+            self.retract(&batch)?;
+        } else if batch.kinds().is_none() {
+            self.append(batch.rows())?;
+        } else {
+            return Err(Error::bug("a rank over insertions got a row that is not one"));
+        }
+        let changes = self.changes();
+        self.put_out(&changes, output)?;
+        self.rows.settle(self.touched.iter().map(|(slot, _)| *slot));
+        Ok(())
+    }
+
+    fn state_tables(&self) -> &[StateTable] {
+        &self.tables
+    }
+
+    fn snapshot(&mut self, scope: Scope, output: StateOutput<'_>) -> Result<()> {
+        let (gone, updated, new) = self.rows.take_changes();
+        match scope {
+            Scope::All => self.hand_out(&self.rows.all(), RowKind::Insert, output)?,
+            Scope::Changes => {
+                self.hand_out(&gone, RowKind::Delete, output)?;
+                self.hand_out(&updated, RowKind::UpdateAfter, output)?;
+                self.hand_out(&new, RowKind::Insert, output)?;
+            }
+        }
+        self.rows.forget(&gone);
+        Ok(())
+    }
+
+    fn restore(&mut self, _table: usize, state: ChangelogBatch) -> Result<()> {
+        self.rows.start_restoring();
+        let (rows, sequence): (_, ArrayRef) = self.layout.from_state(state.rows())?;
+        let sequence =
+            sequence.as_primitive_opt::<Int64Type>().ok_or_else(|| Error::bug("a sequence of another type"))?;
+        let encoded = self.layout.encode(&mut self.rows.index, &rows)?;
+        self.rows.grow();
+        for row in 0..rows.num_rows() {
+            let parts = [encoded.order.row(row), encoded.key.row(row), encoded.rest.row(row)];
+            let number = sequence.is_valid(row).then(|| sequence.value(row));
+            if state.kind(row).is_addition() {
+                self.rows.add(encoded.slots[row], parts, number)?;
+            } else {
+                self.rows.remove_restored(encoded.slots[row], parts, number);
+            }
+        }
+        self.rows.settle(encoded.slots);
+        let (gone, ..) = self.rows.take_changes();
+        self.rows.forget(&gone);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
