@@ -86,6 +86,12 @@ impl KeyIndex {
         self.keys.len()
     }
 
+    /// Number of keys.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// `None` without columns: the encoder makes no rows of none.
     fn encode(&self, columns: &[ArrayRef], rows: usize) -> Result<Option<Rows>> {
         if columns.is_empty() {

@@ -234,7 +234,8 @@ impl Job {
         let tasks = Tasks::default();
         let metrics = MetricRegistry::default();
         let context = SourceContext {
-            feeds_state: false,
+            // The changelog has to be exact: what was not delivered since the checkpoint is not taken back.
+            feeds_state: true,
             subtask: 0,
             parallelism: 1,
             restored: restored.into_iter().collect(),
