@@ -26,7 +26,6 @@ impl Connector for MysqlCdc {
     fn info(&self) -> ConnectorInfo {
         let column = |key, data_type| MetadataColumn { key, data_type, nullable: false };
         ConnectorInfo {
-            formats: Vec::new(),
             metadata: vec![
                 column("table_name", SqlType::STRING),
                 column("database_name", SqlType::STRING),
@@ -34,7 +33,7 @@ impl Connector for MysqlCdc {
                 column("row_kind", SqlType::STRING),
             ],
             is_source: true,
-            is_sink: false,
+            ..ConnectorInfo::default()
         }
     }
 

@@ -49,7 +49,7 @@ impl Connector for Nexmark {
     type Options = NexmarkOptions;
 
     fn info(&self) -> ConnectorInfo {
-        ConnectorInfo { is_source: true, ..ConnectorInfo::default() }
+        ConnectorInfo { is_source: true, narrows_rows: true, ..ConnectorInfo::default() }
     }
 
     fn validate(&self, options: &NexmarkOptions, table: &TableDefinition, reader: &mut OptionReader<'_>) {

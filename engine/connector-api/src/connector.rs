@@ -46,6 +46,8 @@ pub struct ConnectorInfo {
     pub is_source: bool,
     /// Whether it writes.
     pub is_sink: bool,
+    /// Whether a source may be asked for fewer fields of a ROW column than are declared.
+    pub narrows_rows: bool,
 }
 
 /// A connector. Registered once, in `connectors/registry`.

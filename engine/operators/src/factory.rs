@@ -6,11 +6,11 @@ use sluice_plan::{Node, Operation};
 
 use crate::{
     AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, Join, Normalize, NotNull, Operator,
-    Rank,
+    Rank, UpsertMaterialize,
 };
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
-/// (sources, sinks) or only merge channels (unions).
+/// (sources, sinks, batch queries) or only merge channels (unions).
 ///
 /// # Errors
 /// A bug in the planner: an expression that does not fit the input.
@@ -30,7 +30,10 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
         Operation::Join(join) => Ok(Some(Box::new(Join::new(join, both(inputs)?, &output?.schema)?))),
         Operation::Rank(rank) => Ok(Some(Box::new(Rank::new(rank, input?, &output?.schema)?))),
         Operation::Normalize(normalize) => Ok(Some(Box::new(Normalize::new(normalize.clone(), input?)?))),
-        Operation::Source(_) | Operation::Values(_) | Operation::Union | Operation::Sink(_) => Ok(None),
+        Operation::UpsertMaterialize(node) => Ok(Some(Box::new(UpsertMaterialize::new(node, input?)?))),
+        Operation::Source(_) | Operation::Values(_) | Operation::Union | Operation::Batch(_) | Operation::Sink(_) => {
+            Ok(None)
+        }
     }
 }
 

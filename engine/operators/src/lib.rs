@@ -29,6 +29,7 @@ mod state;
 #[cfg(test)]
 mod testing;
 mod time;
+mod upsert_materialize;
 
 use sluice_model::{ChangelogBatch, Error, Result};
 
@@ -44,6 +45,7 @@ pub use normalize::Normalize;
 pub use not_null::NotNull;
 pub use rank::Rank;
 pub use state::{Scope, StateOutput, StateTable};
+pub use upsert_materialize::UpsertMaterialize;
 
 /// Where an operator puts its batches.
 pub type Output<'a> = &'a mut dyn FnMut(ChangelogBatch) -> Result<()>;

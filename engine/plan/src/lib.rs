@@ -21,9 +21,11 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogMode, Error, Result};
 
+pub use explain::ExplainDetails;
 pub use node::{
-    AggregateCall, AssignWatermark, AssignWindow, Calc, Expand, GroupAggregate, GroupingSet, Join, JoinKind, Normalize,
-    NotNull, Operation, Rank, Sink, SinkTarget, SortColumn, Source, SourceTable, Values, WindowKind,
+    AggregateCall, AssignWatermark, AssignWindow, Batch, Calc, Expand, GroupAggregate, GroupingSet, Join, JoinKind,
+    Normalize, NotNull, Operation, Rank, Sink, SinkTarget, SortColumn, Source, SourceTable, UpsertMaterialize, Values,
+    WindowKind,
 };
 
 /// Position of a node in [`StreamPlan::nodes`].
@@ -149,8 +151,8 @@ impl StreamPlan {
         false
     }
 
-    /// The text of `EXPLAIN`; with `changelog_mode` each line says which row kinds it carries.
-    pub fn explain(&self, changelog_mode: bool) -> String {
-        explain::explain(self, changelog_mode)
+    /// The text of `EXPLAIN`.
+    pub fn explain(&self, details: ExplainDetails) -> String {
+        explain::explain(self, details)
     }
 }

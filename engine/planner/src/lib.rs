@@ -15,6 +15,7 @@ pub mod catalog;
 mod logical;
 mod lower;
 mod optimize;
+mod subqueries;
 
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ use sluice_functions::SessionInfo;
 use sluice_model::{Error, Position, Result, TableOption};
 use sluice_plan::StreamPlan;
 use sqlparser::ast::Query;
+
+pub use sluice_plan::ExplainDetails;
 
 pub use catalog::{Catalog, CatalogColumn, CatalogEntry, CatalogTable, CatalogView, ColumnKind, ObjectPath};
 
@@ -44,20 +47,33 @@ pub struct Insert {
     pub query: Query,
 }
 
+/// When rows are kept in front of a sink whose primary key is not the key of the query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Materialize {
+    /// Where the newest row of the sink's key is not known to be the one that comes last.
+    Auto,
+    /// Never: the user knows better.
+    Never,
+    /// In front of every sink that goes by key and gets updates.
+    Always,
+}
+
 /// What the session's settings say to the planner.
 #[derive(Debug, Clone)]
 pub struct PlannerSettings {
     /// `parallelism.default`.
     pub parallelism: usize,
-    /// `table.exec.sink.upsert-materialize` is `NONE`: a sink whose key is not the query's is taken as it is.
-    pub allow_foreign_sink_key: bool,
+    /// `table.exec.sink.upsert-materialize`.
+    pub upsert_materialize: Materialize,
+    /// `execution.runtime-mode` is `BATCH`.
+    pub batch: bool,
     /// `table.exec.sink.not-null-enforcer` is `DROP`: rows with NULL in a NOT NULL column are dropped.
     pub drop_nulls: bool,
 }
 
 impl Default for PlannerSettings {
     fn default() -> Self {
-        Self { parallelism: 1, allow_foreign_sink_key: false, drop_nulls: false }
+        Self { parallelism: 1, batch: false, upsert_materialize: Materialize::Auto, drop_nulls: false }
     }
 }
 
@@ -187,15 +203,17 @@ impl<'a> Planner<'a> {
 
 impl PlannedJob {
     /// The text of `EXPLAIN`, in Flink's three sections.
-    pub fn explain(&self, changelog_mode: bool) -> String {
+    pub fn explain(&self, details: ExplainDetails) -> String {
         let trees = |plans: &[LogicalPlan]| {
             plans.iter().map(|plan| plan.display_indent().to_string()).collect::<Vec<_>>().join("\n\n")
         };
+        let with_advice = if details.advice { " With Advice" } else { "" };
         format!(
-            "== Abstract Syntax Tree ==\n{}\n\n== Optimized Physical Plan ==\n{}\n\n== Optimized Execution Plan ==\n{}",
+            "== Abstract Syntax Tree ==\n{}\n\n== Optimized Physical Plan{with_advice} ==\n{}\n\n\
+             == Optimized Execution Plan ==\n{}",
             trees(&self.bound),
             trees(&self.queries),
-            self.plan.explain(changelog_mode)
+            self.plan.explain(details)
         )
     }
 

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
-use datafusion_expr::LogicalPlan;
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_expr::{Limit, LogicalPlan, Projection};
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
@@ -27,13 +28,17 @@ use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
 use sluice_model::Result;
 
 use crate::bind::from_datafusion;
+use crate::subqueries::rewrite_subqueries;
 
 /// Coerces types and optimises.
 pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let translate = |error| from_datafusion(error, &[]);
     let analyzer = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]);
-    let options = Arc::new(ConfigOptions::default());
+    let mut options = ConfigOptions::default();
+    options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    let options = Arc::new(options);
     let plan = analyzer.execute_and_check(plan, &options, |_, _| {}).map_err(translate)?;
+    let plan = rewrite_subqueries(plan)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
@@ -50,5 +55,20 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
         Arc::new(OptimizeProjections::new()),
     ];
     let context = OptimizerContext::new_with_config_options(options).without_query_execution_start_time();
-    Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {}).map_err(translate)
+    let plan = Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {}).map_err(translate)?;
+    plan.transform_down(limit_below_projection).map(|plan| plan.data).map_err(translate)
+}
+
+/// `SELECT a … ORDER BY b LIMIT 1`: puts the limit next to the order that it goes by.
+fn limit_below_projection(plan: LogicalPlan) -> datafusion_common::Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::Limit(limit) = &plan else { return Ok(Transformed::no(plan)) };
+    let LogicalPlan::Projection(projection) = limit.input.as_ref() else { return Ok(Transformed::no(plan)) };
+    if !matches!(projection.input.as_ref(), LogicalPlan::Sort(_)) {
+        return Ok(Transformed::no(plan));
+    }
+    let (skip, fetch) = (limit.skip.clone(), limit.fetch.clone());
+    let limited = LogicalPlan::Limit(Limit { skip, fetch, input: Arc::clone(&projection.input) });
+    let schema = Arc::clone(&projection.schema);
+    let projection = Projection::try_new_with_schema(projection.expr.clone(), Arc::new(limited), schema)?;
+    Ok(Transformed::yes(LogicalPlan::Projection(projection)))
 }

@@ -378,6 +378,13 @@ impl Coordinator {
         if self.finishing.is_some() || self.queue.iter().any(|purpose| purpose.kind() == BarrierKind::Stop) {
             return request.refuse(ending(&self.job));
         }
+        if self.job.program.is_batch() {
+            return request.refuse(
+                Error::fix("a job in batch mode has no checkpoints")
+                    .because("its rows lie in a query that is in the middle of its work")
+                    .with_hint("cancel it, or let it end"),
+            );
+        }
         let dir = |asked: Option<String>| {
             asked.or_else(|| self.job.config.savepoint_dir.clone()).ok_or_else(|| {
                 Error::fix("there is no directory for savepoints")

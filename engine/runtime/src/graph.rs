@@ -50,6 +50,8 @@ pub(crate) enum Role {
     Source,
     /// A gate, in front of operators.
     Operators,
+    /// A gate, in front of a query over rows that end.
+    Batch,
     /// A gate, in front of a writer.
     Sink,
 }
@@ -130,6 +132,11 @@ impl Builder<'_> {
         match &node.operation {
             Operation::Source(source) => Ok(self.add_vertex(id, Role::Source, source.tables.len())),
             Operation::Values(_) => Ok(self.add_vertex(id, Role::Source, 1)),
+            Operation::Batch(_) => {
+                let place = self.add_vertex(id, Role::Batch, 1);
+                self.connect_inputs(id, place.vertex())?;
+                Ok(place)
+            }
             Operation::Sink(_) => {
                 let place = self.add_vertex(id, Role::Sink, node.inputs.len());
                 self.connect_inputs(id, place.vertex())?;

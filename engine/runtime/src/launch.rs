@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sluice_connector_api::{SinkContext, SinkWriter, SourceContext, SourceReader};
 use sluice_model::{ChangelogBatch, Error, Result};
-use sluice_plan::Distribution;
+use sluice_plan::{Distribution, NodeId};
 use sluice_state::TaskState;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::job::{Job, TaskStatus};
 use crate::operator_state::Share;
 use crate::output::{Output, Outputs};
 use crate::program::Head;
+use crate::task::batch::BatchTask;
 use crate::task::collect::{self, CollectWriter};
 use crate::task::group::TaskGroup;
 use crate::task::operators::OperatorTask;
@@ -85,6 +86,7 @@ impl Launch<'_> {
                     outputs: Outputs::new(outputs, Arc::clone(&shared.metrics)),
                     gate: Gate::new(gate, self.job.config.at_least_once),
                     parallelism: vertex.parallelism,
+                    head: vertex.head,
                     feeds_state: program.plan.feeds_state(vertex.head),
                     link,
                 };
@@ -148,6 +150,18 @@ impl Launch<'_> {
                 link.opened().await;
                 OperatorTask { gate, chain, outputs, link }.run().await
             }),
+            Head::Batch(query) => {
+                let (query, plan) = (Arc::clone(query), &self.job.program.plan);
+                let node = plan.node(task.head);
+                let inputs = BatchTask::tables(node.inputs.iter().map(|input| plan.schema(input)));
+                let output = node.outputs.first().ok_or_else(|| Error::bug("a query without a result"))?;
+                let output = Arc::clone(&output.schema);
+                self.spawn(name, link, async move {
+                    let Task { gate, chain, outputs, link, .. } = task;
+                    link.opened().await;
+                    BatchTask { query, inputs, output, gate, chain, outputs, link }.run().await
+                });
+            }
             Head::Sink(_) | Head::Collect => {
                 commanded.sinks.push(command);
                 let (head, context) = (head.clone(), self.sink_context(&task)?);
@@ -216,6 +230,8 @@ struct Task {
     outputs: Outputs,
     gate: Gate,
     parallelism: usize,
+    /// The node that drives it.
+    head: NodeId,
     /// Operators behind it keep state.
     feeds_state: bool,
     link: TaskLink,

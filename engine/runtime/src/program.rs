@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use sluice_connector_api::{Connectors, Sink, Source};
 use sluice_model::{Error, Result};
-use sluice_plan::{Node, Operation, SinkTarget, StreamPlan};
+use sluice_plan::{Batch, Node, Operation, SinkTarget, StreamPlan};
 
 use crate::chain::Chain;
 use crate::graph::{Graph, Role, Vertex};
@@ -30,6 +30,8 @@ pub(crate) enum Head {
     Values(RecordBatch),
     /// The gate in front of operators.
     Operators,
+    /// A query over rows that end.
+    Batch(Arc<Batch>),
     /// A connector's sink.
     Sink(Arc<dyn Sink>),
     /// The client that asked for the result.
@@ -59,6 +61,11 @@ impl Program {
         &self.plan.node(vertex.head).state_id
     }
 
+    /// Whether rows lie in queries that no checkpoint holds.
+    pub(crate) fn is_batch(&self) -> bool {
+        self.heads.iter().any(|head| matches!(head, Head::Batch(_)))
+    }
+
     /// Whether a client gets the rows.
     pub(crate) fn is_collected(&self) -> bool {
         self.heads.iter().any(|head| matches!(head, Head::Collect))
@@ -74,6 +81,7 @@ impl Head {
                 check_parallelism(node, planned.as_ref())?;
                 Ok(Self::Source(planned))
             }
+            Operation::Batch(batch) => Ok(Self::Batch(Arc::new(batch.as_ref().clone()))),
             Operation::Values(values) => Ok(Self::Values(values.rows.clone())),
             Operation::Sink(sink) => match &sink.target {
                 SinkTarget::Table(table) => Ok(Self::Sink(connectors.sink(table, sink.changelog)?)),

@@ -76,6 +76,7 @@ pub(crate) fn describe(graph: &Graph) -> String {
         let role = match vertex.role {
             Role::Source => "source",
             Role::Operators => "operators",
+            Role::Batch => "batch",
             Role::Sink => "sink",
         };
         let _ = write!(text, "{number} {role} x{}", vertex.parallelism);

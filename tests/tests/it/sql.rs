@@ -111,22 +111,17 @@ async fn sinks_that_cannot_take_updates_say_so() {
 }
 
 #[tokio::test]
-async fn a_foreign_key_of_a_sink_is_refused_with_a_way_out() {
+async fn rows_are_kept_in_front_of_a_sink_with_a_key_of_its_own() {
     let source = "CREATE TABLE s (id INT, other INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector'='values', \
          'data-id'='sql-key', 'changelog-mode'='I,UB,UA,D')";
     let sink = "CREATE TABLE k (id INT, other INT, PRIMARY KEY (other) NOT ENFORCED) WITH ('connector'='values', 'data-id'='sql-key')";
-    let error = run(&[source, sink, "EXPLAIN INSERT INTO k SELECT * FROM s"]).await.unwrap_err();
-    assert!(error.contains("the primary key (other)") && error.contains("upsert-materialize"), "{error}");
-    let explained = run(&[
-        source,
-        sink,
-        "SET 'table.exec.sink.upsert-materialize' = 'NONE'",
-        "EXPLAIN CHANGELOG_MODE INSERT INTO k SELECT * FROM s",
-    ])
-    .await
-    .unwrap();
+    let explain = "EXPLAIN CHANGELOG_MODE INSERT INTO k SELECT * FROM s";
+    let explained = run(&[source, sink, explain]).await.unwrap();
+    assert!(explained.contains("SinkUpsertMaterializer: key=[$1]"), "{explained}");
+    let never = "SET 'table.exec.sink.upsert-materialize' = 'NONE'";
+    let explained = run(&[source, sink, never, explain]).await.unwrap();
     assert!(
-        explained.contains("changelogMode=[I,UB,UA,D]") && explained.contains("== Optimized Execution Plan =="),
+        explained.contains("changelogMode=[I,UB,UA,D]") && !explained.contains("SinkUpsertMaterializer"),
         "{explained}"
     );
 }
@@ -157,6 +152,51 @@ async fn an_insert_into_a_bounded_job_runs_to_its_end() {
         session.execute_text(statement).await.unwrap();
     }
     assert_eq!(sluice_values::sink_rows("sql-insert").join(" / "), "+I 1 a / +I 2 NULL");
+}
+
+/// The rows of a query as changelog text.
+async fn query(session: &mut Session, query: &str) -> String {
+    let Outcome::Query(mut result) = session.execute_text(query).await.unwrap() else { panic!("no query") };
+    let mut rows = Vec::new();
+    while let Some(batch) = result.batches.recv().await {
+        rows.push(sluice_model::to_pretty(&batch));
+    }
+    rows.join(" / ")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_mode_puts_a_result_out_once_and_in_order() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut session = session(home.path());
+    session.execute_text("SET 'execution.runtime-mode' = 'batch'").await.unwrap();
+    let groups = "SELECT a, SUM(b) AS total FROM (VALUES (2, 5), (1, 3), (2, 4), (3, 1)) AS v(a, b) GROUP BY a";
+    assert_eq!(query(&mut session, &format!("{groups} ORDER BY a DESC")).await, "+I 3 1 / +I 2 9 / +I 1 3");
+    // Read by two sides of a join, from one source.
+    session
+        .execute_text(
+            "CREATE TABLE n (id INT NOT NULL) WITH ('connector'='datagen', 'number-of-rows'='20000', \
+             'fields.id.kind'='sequence', 'fields.id.start'='1', 'fields.id.end'='20000')",
+        )
+        .await
+        .unwrap();
+    let joined = "SELECT COUNT(*) AS pairs FROM n AS l JOIN n AS r ON l.id = r.id + 1";
+    assert_eq!(query(&mut session, joined).await, "+I 19999");
+    assert_eq!(query(&mut session, "SELECT id FROM n ORDER BY id DESC LIMIT 2").await, "+I 20000 / +I 19999");
+    session.execute_text("CREATE TABLE e (id INT) WITH ('connector'='datagen')").await.unwrap();
+    let error = session.execute_text("SELECT COUNT(*) AS n FROM e").await.unwrap_err().to_string();
+    assert!(error.contains("never ends") && error.contains("streaming"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_shows_costs_advice_and_json() {
+    let source = "CREATE TABLE s (a INT, b INT) WITH ('connector'='datagen')";
+    let explain = "EXPLAIN ESTIMATED_COST, PLAN_ADVICE, JSON_EXECUTION_PLAN SELECT a, COUNT(*) AS n FROM s GROUP BY a";
+    let explained = run(&[source, explain]).await.unwrap();
+    for part in
+        ["rowcount = 1E7", "advice[1]: [ADVICE] GroupAggregate", "\"ship_strategy\": \"FORWARD\"", "With Advice"]
+    {
+        assert!(explained.contains(part), "{part} is not in {explained}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,8 @@
 //! From changes and their partners to rows of the result.
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 use sluice_plan::JoinKind;
@@ -16,8 +18,10 @@ const BATCH_ROWS: usize = 8192;
 /// Collects rows of the result and puts them out as batches.
 pub(super) struct Emitter<'a, 'b> {
     stores: [&'a RowStore; 2],
-    /// The columns of the right are not part of the result.
-    left_only: bool,
+    /// The columns of the right are part of the result.
+    keeps_right: bool,
+    /// Whether each row of the result has a partner, for a join that says so.
+    marks: Option<Vec<bool>>,
     schema: &'a SchemaRef,
     places: [Vec<Place>; 2],
     kinds: Vec<u8>,
@@ -34,17 +38,27 @@ pub(super) struct Rules {
 }
 
 impl<'a, 'b> Emitter<'a, 'b> {
-    pub(super) fn new(stores: [&'a RowStore; 2], left_only: bool, schema: &'a SchemaRef, output: Output<'b>) -> Self {
-        Self { stores, left_only, schema, places: Default::default(), kinds: Vec::new(), output }
+    pub(super) fn new(stores: [&'a RowStore; 2], kind: JoinKind, schema: &'a SchemaRef, output: Output<'b>) -> Self {
+        let marks = (kind == JoinKind::LeftMark).then(Vec::new);
+        let keeps_right = kind.keeps_right();
+        Self { stores, keeps_right, marks, schema, places: Default::default(), kinds: Vec::new(), output }
     }
 
     fn emit(&mut self, kind: RowKind, left: Place, right: Place) -> Result<()> {
         self.places[0].push(left);
-        if !self.left_only {
+        if self.keeps_right {
             self.places[1].push(right);
         }
         self.kinds.push(kind as u8);
         if self.kinds.len() >= BATCH_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    /// As [`emit`](Self::emit), for a row of the left that has a partner or not.
+    fn emit_marked(&mut self, kind: RowKind, left: Place, mark: bool) -> Result<()> {
+        if let Some(marks) = &mut self.marks {
+            marks.push(mark);
+        }
+        self.emit(kind, left, Place::NONE)
     }
 
     /// Puts out what is left.
@@ -56,8 +70,11 @@ impl<'a, 'b> Emitter<'a, 'b> {
             return Ok(());
         }
         let mut columns = self.stores[0].gather(&self.places[0], 0..self.stores[0].num_columns())?;
-        if !self.left_only {
+        if self.keeps_right {
             columns.extend(self.stores[1].gather(&self.places[1], 0..self.stores[1].num_columns())?);
+        }
+        if let Some(marks) = &mut self.marks {
+            columns.push(Arc::new(BooleanArray::from(std::mem::take(marks))));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.kinds.len()));
         let rows =
@@ -76,7 +93,7 @@ impl Rules {
             JoinKind::Left => input == 0,
             JoinKind::Right => input == 1,
             JoinKind::Full => true,
-            JoinKind::Inner | JoinKind::LeftSemi | JoinKind::LeftAnti => false,
+            JoinKind::Inner | JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark => false,
         };
         Self { kind, input, pads_own: pads(input), pads_other: pads(1 - input) }
     }
@@ -105,15 +122,26 @@ impl Rules {
                 note_degree(change, has, own);
                 Ok(())
             }
-            JoinKind::LeftSemi | JoinKind::LeftAnti => self.flip(partners, other, keeps_unmatched, emitter),
+            JoinKind::LeftMark if self.input == 0 => {
+                let (had, has) = partners.degrees(other);
+                update(change.old.is_some(), change.new.is_some(), 1, |kind, is_new| match is_new {
+                    true => emitter.emit_marked(kind, change.new, has > 0),
+                    false => emitter.emit_marked(kind, change.old, had > 0),
+                })?;
+                note_degree(change, has, own);
+                Ok(())
+            }
+            JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark => {
+                self.flip(partners, other, keeps_unmatched, emitter)
+            }
             JoinKind::Inner | JoinKind::Left | JoinKind::Right | JoinKind::Full => {
                 self.pair(change, partners, own, other, emitter)
             }
         }
     }
 
-    /// A row of the right of a semi or anti join: rows of the left get their first partner, or lose
-    /// their last one.
+    /// A row of the right of a semi, anti or mark join: rows of the left get their first partner, or
+    /// lose their last one.
     fn flip(
         self,
         partners: &Partners<'_>,
@@ -129,7 +157,14 @@ impl Rules {
                 _ => continue,
             };
             left.set_degree(*row, after);
-            if (before == 0) != (after == 0) {
+            if (before == 0) == (after == 0) {
+                continue;
+            }
+            if self.kind == JoinKind::LeftMark {
+                update(true, true, left.count(*row), |kind, is_new| {
+                    emitter.emit_marked(kind, left.place(*row), if is_new { after > 0 } else { before > 0 })
+                })?;
+            } else {
                 let kind = if (after == 0) == keeps_unmatched { RowKind::Insert } else { RowKind::Delete };
                 for _ in 0..left.count(*row) {
                     emitter.emit(kind, left.place(*row), Place::NONE)?;

@@ -55,7 +55,7 @@ impl Layout {
         let num_identity = if unique.is_some() { num_unique } else { columns.len() };
         let (left, right) = match node.kind {
             JoinKind::Inner => (false, false),
-            JoinKind::Left | JoinKind::LeftSemi | JoinKind::LeftAnti => (true, false),
+            JoinKind::Left | JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark => (true, false),
             JoinKind::Right => (false, true),
             JoinKind::Full => (true, true),
         };

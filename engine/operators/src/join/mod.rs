@@ -116,8 +116,7 @@ impl Join {
         let stores = [&left.rows, &right.rows];
         let (own, other) =
             if input == 0 { (&mut left.book, &mut right.book) } else { (&mut right.book, &mut left.book) };
-        let left_only = matches!(self.kind, JoinKind::LeftSemi | JoinKind::LeftAnti);
-        let mut emitter = Emitter::new(stores, left_only, &self.output, output);
+        let mut emitter = Emitter::new(stores, self.kind, &self.output, output);
         let rules = Rules::new(self.kind, input);
         while !changes.is_empty() {
             let (some, rest) = changes.split_at(self.pairs.collect(changes, other));

@@ -21,8 +21,15 @@ use super::Join;
 use crate::{Operator, Scope};
 
 const CASES: u64 = 4000;
-const KINDS: [JoinKind; 6] =
-    [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full, JoinKind::LeftSemi, JoinKind::LeftAnti];
+const KINDS: [JoinKind; 7] = [
+    JoinKind::Inner,
+    JoinKind::Left,
+    JoinKind::Right,
+    JoinKind::Full,
+    JoinKind::LeftSemi,
+    JoinKind::LeftAnti,
+    JoinKind::LeftMark,
+];
 
 /// Columns of a side: `k`, `id`, `v`.
 type Row = [Option<i32>; 3];
@@ -134,6 +141,10 @@ impl Case {
                     }
                     continue;
                 }
+                JoinKind::LeftMark => {
+                    add([&l[..], &[Some(i32::from(!partners.is_empty()))]].concat());
+                    continue;
+                }
                 JoinKind::Left | JoinKind::Full if partners.is_empty() => add([*l, [None; 3]].concat()),
                 _ => {}
             }
@@ -150,7 +161,7 @@ impl Case {
     fn result_key(&self) -> Option<Vec<usize>> {
         let left = self.node.unique_keys[0].clone()?;
         match self.node.kind {
-            JoinKind::LeftSemi | JoinKind::LeftAnti => Some(left),
+            JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark => Some(left),
             JoinKind::Inner => {
                 let right = self.node.unique_keys[1].clone()?;
                 Some(left.into_iter().chain(right.into_iter().map(|column| column + 3)).collect())
@@ -206,7 +217,7 @@ impl<'a> World<'a> {
     fn accumulate(&mut self, output: &ChangelogBatch) {
         let seed = self.case.seed;
         let key = self.case.result_key();
-        let columns: Vec<_> = output.rows().columns().iter().map(|column| column.as_primitive::<Int32Type>()).collect();
+        let columns: Vec<_> = output.rows().columns().iter().map(numbers).collect();
         for index in 0..output.num_rows() {
             let row: Vec<_> =
                 columns.iter().map(|column| column.is_valid(index).then(|| column.value(index))).collect();
@@ -281,14 +292,25 @@ impl<'a> World<'a> {
     }
 }
 
+/// The values of a column; a mark is 0 or 1.
+fn numbers(column: &ArrayRef) -> Int32Array {
+    match column.as_boolean_opt() {
+        Some(marks) => marks.iter().map(|mark| mark.map(i32::from)).collect(),
+        None => column.as_primitive::<Int32Type>().clone(),
+    }
+}
+
 fn schema(columns: usize) -> SchemaRef {
     let fields: Vec<_> = (0..columns).map(|column| Field::new(format!("c{column}"), DataType::Int32, true)).collect();
     Arc::new(Schema::new(fields))
 }
 
 fn new_join(node: &sluice_plan::Join) -> Join {
-    let left_only = matches!(node.kind, JoinKind::LeftSemi | JoinKind::LeftAnti);
-    Join::new(node, [&schema(3), &schema(3)], &schema(if left_only { 3 } else { 6 })).unwrap()
+    let mut output: Vec<_> = schema(if node.kind.keeps_right() { 6 } else { 3 }).fields().iter().cloned().collect();
+    if node.kind == JoinKind::LeftMark {
+        output.push(Arc::new(Field::new("mark", DataType::Boolean, false)));
+    }
+    Join::new(node, [&schema(3), &schema(3)], &Arc::new(Schema::new(output))).unwrap()
 }
 
 fn batch(changes: &[(RowKind, Row)]) -> ChangelogBatch {

@@ -2,7 +2,7 @@
 
 use datafusion_expr::{Expr, col, lit};
 use sluice_model::{ChangelogBatch, from_pretty, to_pretty};
-use sluice_plan::JoinKind::{self, Full, Inner, Left, LeftAnti, LeftSemi, Right};
+use sluice_plan::JoinKind::{self, Full, Inner, Left, LeftAnti, LeftMark, LeftSemi, Right};
 
 use super::Join;
 use crate::{Operator, Scope};
@@ -32,9 +32,13 @@ impl Harness {
     }
 
     fn with_columns(node: sluice_plan::Join, columns: [&'static str; 2], pair: &str) -> Self {
-        let left_only = matches!(node.kind, LeftSemi | LeftAnti);
         let inputs = columns.map(|columns| from_pretty(columns, "").schema());
-        let output = from_pretty(if left_only { columns[0] } else { pair }, "").schema();
+        let columns_out = match node.kind {
+            LeftSemi | LeftAnti => columns[0],
+            LeftMark => "id INT, a STRING, mark BOOLEAN",
+            _ => pair,
+        };
+        let output = from_pretty(columns_out, "").schema();
         let join = Join::new(&node, [&inputs[0], &inputs[1]], &output).unwrap();
         Self { node, columns, join }
     }
@@ -140,6 +144,16 @@ fn anti_join_puts_out_the_others() {
     assert_eq!(join.right("+I 1 p / +I 1 q / +I NULL r"), "-D 1 x");
     assert_eq!(join.right("-D 1 p / -D 1 q"), "+I 1 x");
     assert_eq!(join.left("-D NULL n"), "-D NULL n");
+}
+
+#[test]
+fn mark_join_says_who_has_a_partner() {
+    let mut join = Harness::new(node(LeftMark));
+    assert_eq!(join.left("+I 1 x / +I 2 y"), "+I 1 x false / +I 2 y false");
+    assert_eq!(join.right("+I 1 p / +I 1 q"), "-U 1 x false / +U 1 x true");
+    assert_eq!(join.right("-D 1 p"), "");
+    assert_eq!(join.left("+I 1 w / -D 2 y"), "+I 1 w true / -D 2 y false");
+    assert_eq!(join.right("-D 1 q"), "-U 1 x true / +U 1 x false / -U 1 w true / +U 1 w false");
 }
 
 #[test]

@@ -17,12 +17,15 @@ pub enum JoinKind {
     LeftSemi,
     /// Rows of the left that have none.
     LeftAnti,
+    /// Rows of the left, with a column that says whether they have a partner.
+    LeftMark,
 }
 
 /// Pairs of rows whose keys are equal and for which the condition holds. Input 0 is the left.
 ///
 /// Columns of the result: those of the left, then those of the right; of the left only for
-/// [`JoinKind::LeftSemi`] and [`JoinKind::LeftAnti`].
+/// [`JoinKind::LeftSemi`] and [`JoinKind::LeftAnti`], and with the mark behind for
+/// [`JoinKind::LeftMark`].
 ///
 /// | left `id, a` | right `id, b` | `LEFT JOIN`: `id, a, id, b` |
 /// |---|---|---|
@@ -44,6 +47,13 @@ pub struct Join {
     pub unique_keys: [Option<Vec<usize>>; 2],
 }
 
+impl JoinKind {
+    /// Whether the columns of the right are part of the result.
+    pub fn keeps_right(self) -> bool {
+        !matches!(self, Self::LeftSemi | Self::LeftAnti | Self::LeftMark)
+    }
+}
+
 impl Join {
     pub(super) fn label(&self) -> String {
         let kind = match self.kind {
@@ -53,6 +63,7 @@ impl Join {
             JoinKind::Full => "FullOuterJoin",
             JoinKind::LeftSemi => "LeftSemiJoin",
             JoinKind::LeftAnti => "LeftAntiJoin",
+            JoinKind::LeftMark => "LeftMarkJoin",
         };
         let mut conditions: Vec<_> = self.keys.iter().map(|(left, right)| format!("l{left} = r{right}")).collect();
         conditions.extend(self.condition.iter().map(ToString::to_string));

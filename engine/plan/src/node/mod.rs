@@ -2,6 +2,7 @@
 
 mod assign_watermark;
 mod assign_window;
+mod batch;
 mod calc;
 mod expand;
 mod group_aggregate;
@@ -11,10 +12,12 @@ mod not_null;
 mod rank;
 mod sink;
 mod source;
+mod upsert_materialize;
 mod values;
 
 pub use assign_watermark::AssignWatermark;
 pub use assign_window::{AssignWindow, WindowKind};
+pub use batch::Batch;
 pub use calc::Calc;
 pub use expand::{Expand, GroupingSet};
 pub use group_aggregate::{AggregateCall, GroupAggregate};
@@ -24,6 +27,7 @@ pub use not_null::NotNull;
 pub use rank::{Rank, SortColumn};
 pub use sink::{Sink, SinkTarget};
 pub use source::{Source, SourceTable};
+pub use upsert_materialize::UpsertMaterialize;
 pub use values::Values;
 
 /// What a node does.
@@ -55,6 +59,10 @@ pub enum Operation {
     Rank(Rank),
     /// Finds the old content of updated rows.
     Normalize(Normalize),
+    /// Keeps rows apart that a sink takes for one.
+    UpsertMaterialize(UpsertMaterialize),
+    /// Runs a query over rows that end.
+    Batch(Box<Batch>),
     /// Writes a table.
     Sink(Sink),
 }
@@ -62,7 +70,20 @@ pub enum Operation {
 impl Operation {
     /// Whether the operator's results depend on rows that came before.
     pub fn is_stateful(&self) -> bool {
-        matches!(self, Self::GroupAggregate(_) | Self::Join(_) | Self::Rank(_) | Self::Normalize(_))
+        // Named are those without state: one that is forgotten here is treated with care.
+        !matches!(
+            self,
+            Self::Source(_)
+                | Self::Values(_)
+                | Self::Calc(_)
+                | Self::Union
+                | Self::DropUpdateBefore
+                | Self::NotNull(_)
+                | Self::AssignWatermark(_)
+                | Self::AssignWindow(_)
+                | Self::Expand(_)
+                | Self::Sink(_)
+        )
     }
 
     /// One line for `EXPLAIN`, the REST API and metrics: `Source: store_sales`.
@@ -81,6 +102,8 @@ impl Operation {
             Self::Join(join) => join.label(),
             Self::Rank(rank) => rank.label(),
             Self::Normalize(normalize) => normalize.label(),
+            Self::UpsertMaterialize(materialize) => materialize.label(),
+            Self::Batch(batch) => batch.label(),
             Self::Sink(sink) => sink.label(),
         }
     }

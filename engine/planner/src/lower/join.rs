@@ -1,9 +1,8 @@
 //! Joins of two streams.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, JoinType, NullEquality};
 use datafusion_expr::{Expr, LogicalPlan};
@@ -12,7 +11,7 @@ use sluice_plan::{Calc, Distribution, Input, Join, JoinKind, Operation, Output};
 
 use super::columns::Columns;
 use super::keys::keeps_order;
-use super::nodes::Nodes;
+use super::nodes::{Nodes, with_different_names};
 use crate::bind::from_datafusion;
 
 /// One input: its node, which columns of it the join goes by, how many of its columns are the query's.
@@ -25,11 +24,9 @@ struct Side {
 impl Nodes {
     pub(super) fn join(&mut self, join: &datafusion_expr::Join, query: &LogicalPlan) -> Result<Input> {
         if join.null_aware {
-            return Err(Error::fix("NOT IN over a sub-query is not supported yet")
-                .because("one NULL among the rows of the sub-query takes every row away")
-                .with_hint("write NOT EXISTS (SELECT … WHERE …)"));
+            return Err(Error::bug("NOT IN should have become NOT EXISTS"));
         }
-        let (kind, is_swapped) = kind(join.join_type)?;
+        let (kind, is_swapped) = kind(join.join_type);
         let left = self.side(&join.left, join.on.iter().map(|(left, _)| left), query)?;
         let right = self.side(&join.right, join.on.iter().map(|(_, right)| right), query)?;
         let condition = join.filter.as_ref().map(|filter| condition(filter, join, is_swapped)).transpose()?;
@@ -38,7 +35,12 @@ impl Nodes {
         let plans = if is_swapped { [&join.right, &join.left] } else { [&join.left, &join.right] };
         let unique_key = |side: usize| outputs[side].keys.first().filter(|_| is_in_order(plans[side])).cloned();
         let unique_keys = [unique_key(0), unique_key(1)];
-        let keeps_right = !matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti);
+        // Columns of the right that are part of the result; the mark stands in their place.
+        let kept_right = match kind {
+            JoinKind::LeftSemi | JoinKind::LeftAnti => 0,
+            JoinKind::LeftMark => 1,
+            JoinKind::Inner | JoinKind::Left | JoinKind::Right | JoinKind::Full => right.width,
+        };
         let node = Join {
             kind,
             keys: left.keys.iter().copied().zip(right.keys.iter().copied()).collect(),
@@ -47,20 +49,20 @@ impl Nodes {
             unique_keys,
         };
         let appends = kind == JoinKind::Inner && outputs.iter().all(|output| output.changelog.is_append());
-        let widths = (left.width, outputs[0].schema.fields().len(), right.width);
+        let widths = (left.width, outputs[0].schema.fields().len(), kept_right);
         let parallelism = if node.keys.is_empty() { 1 } else { self.parallelism() };
         let mut keys = joined_keys(&outputs, &left.keys, &right.keys, kind);
         let all_right = right.keys.iter().map(|column| column + widths.1).collect::<Vec<_>>();
-        keys.retain(|key| keeps_order(key, &left.keys, parallelism) || keeps_order(key, &all_right, parallelism));
+        keys.retain(|key| keeps_order(key, &left.keys) || keeps_order(key, &all_right));
         let output = Output {
-            schema: joined_schema(&outputs, kind, keeps_right),
+            schema: joined_schema(&outputs, kind),
             changelog: if appends { ChangelogMode::APPEND } else { ChangelogMode::RETRACT },
             keys,
         };
         let inputs = [left, right].map(|side| self.dealt(side, parallelism)).into_iter().collect();
         let id = self.state_id("join", query);
         let joined = self.add(Operation::Join(Box::new(node)), inputs, output, parallelism, id)?;
-        self.without_computed_keys(joined, widths, keeps_right, query)
+        self.without_computed_keys(joined, widths, query)
     }
 
     fn side<'a>(
@@ -89,19 +91,15 @@ impl Nodes {
     }
 
     /// Drops the columns that were only there to join by. `widths`: columns of the left that are the
-    /// query's, all columns of the left, and columns of the right that are the query's.
+    /// query's, all columns of the left, and columns of the right that are the result's.
     fn without_computed_keys(
         &mut self,
         joined: Input,
         (left, all_left, right): (usize, usize, usize),
-        keeps_right: bool,
         query: &LogicalPlan,
     ) -> Result<Input> {
         let source = self.plan().output(&joined).clone();
-        let mut kept: Vec<usize> = (0..left).collect();
-        if keeps_right {
-            kept.extend(all_left..all_left + right);
-        }
+        let kept: Vec<usize> = (0..left).chain(all_left..all_left + right).collect();
         if kept.len() == source.schema.fields().len() {
             return Ok(joined);
         }
@@ -127,8 +125,8 @@ pub(super) fn is_in_order(plan: &LogicalPlan) -> bool {
 }
 
 /// The kind of join, and whether left and right change places.
-fn kind(join_type: JoinType) -> Result<(JoinKind, bool)> {
-    Ok(match join_type {
+fn kind(join_type: JoinType) -> (JoinKind, bool) {
+    match join_type {
         JoinType::Inner => (JoinKind::Inner, false),
         JoinType::Left => (JoinKind::Left, false),
         JoinType::Right => (JoinKind::Right, false),
@@ -137,11 +135,9 @@ fn kind(join_type: JoinType) -> Result<(JoinKind, bool)> {
         JoinType::LeftAnti => (JoinKind::LeftAnti, false),
         JoinType::RightSemi => (JoinKind::LeftSemi, true),
         JoinType::RightAnti => (JoinKind::LeftAnti, true),
-        JoinType::LeftMark | JoinType::RightMark => {
-            return Err(Error::fix("EXISTS or IN inside of another expression is not supported yet")
-                .with_hint("put it at the top of the WHERE condition, joined by AND"));
-        }
-    })
+        JoinType::LeftMark => (JoinKind::LeftMark, false),
+        JoinType::RightMark => (JoinKind::LeftMark, true),
+    }
 }
 
 /// The condition over `l0, l1, …` and `r0, r1, …`.
@@ -162,29 +158,21 @@ fn condition(filter: &Expr, join: &datafusion_expr::Join, is_swapped: bool) -> R
 
 /// Columns of both sides; a side that may be missing is nullable. Names are made different, because
 /// expressions further up go by name.
-fn joined_schema(outputs: &[Output; 2], kind: JoinKind, keeps_right: bool) -> SchemaRef {
+fn joined_schema(outputs: &[Output; 2], kind: JoinKind) -> SchemaRef {
     let nullable = [matches!(kind, JoinKind::Right | JoinKind::Full), matches!(kind, JoinKind::Left | JoinKind::Full)];
-    let mut names = HashSet::new();
-    let mut fields: Vec<Field> = Vec::new();
-    for (output, nullable) in outputs.iter().zip(nullable).take(if keeps_right { 2 } else { 1 }) {
-        for field in output.schema.fields() {
-            let mut name = field.name().clone();
-            let mut number = 0;
-            while !names.insert(name.clone()) {
-                name = format!("{}{number}", field.name());
-                number += 1;
-            }
-            fields.push(field.as_ref().clone().with_name(name).with_nullable(field.is_nullable() || nullable));
-        }
-    }
-    Arc::new(Schema::new(fields))
+    let mark = Arc::new(Field::new("mark", DataType::Boolean, false));
+    let sides = outputs.iter().zip(nullable).take(if kind.keeps_right() { 2 } else { 1 });
+    let sides = sides.flat_map(|(output, nullable)| output.schema.fields().iter().map(move |field| (field, nullable)));
+    let fields = sides.chain((kind == JoinKind::LeftMark).then_some((&mark, false)));
+    let fields = fields.map(|(field, nullable)| field.as_ref().clone().with_nullable(field.is_nullable() || nullable));
+    Arc::new(Schema::new(with_different_names(fields)))
 }
 
 /// A side that matches at most one row of the other leaves the other's keys unique; otherwise a pair
 /// is identified by a key of each.
 fn joined_keys(outputs: &[Output; 2], left: &[usize], right: &[usize], kind: JoinKind) -> Vec<Vec<usize>> {
     let [left_output, right_output] = outputs;
-    if matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti) {
+    if !kind.keeps_right() {
         return left_output.keys.clone();
     }
     let is_unique = |output: &Output, columns: &[usize]| {

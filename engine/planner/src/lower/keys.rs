@@ -18,8 +18,11 @@ pub(super) fn project_keys(keys: &[Vec<usize>], columns: &[Option<usize>]) -> Ve
 /// Whether the changes of one `key` come out of one subtask, in their order, when rows were dealt by
 /// `columns`: only then the newest change of a key is the one that comes last. (Flink calls such a
 /// key an upsert key.)
-pub(super) fn keeps_order(key: &[usize], columns: &[usize], parallelism: usize) -> bool {
-    parallelism == 1 || columns.iter().all(|column| key.contains(column))
+///
+/// With one subtask it would always be so, but a plan must not depend on that: state has to fit when
+/// the parallelism changes.
+pub(super) fn keeps_order(key: &[usize], columns: &[usize]) -> bool {
+    columns.iter().all(|column| key.contains(column))
 }
 
 /// The name of the column that an expression passes on unchanged: a column, perhaps renamed, or a

@@ -8,7 +8,9 @@
 //! ```
 
 mod aggregate;
+mod batch;
 mod columns;
+mod fields;
 mod join;
 mod keys;
 mod needs;
@@ -22,7 +24,7 @@ mod time;
 use datafusion_expr::LogicalPlan;
 use sluice_connector_api::Connectors;
 use sluice_model::Result;
-use sluice_plan::StreamPlan;
+use sluice_plan::{Input, StreamPlan};
 
 use crate::PlannerSettings;
 
@@ -36,18 +38,44 @@ pub(crate) fn lower(
     queries: &[LogicalPlan],
     targets: &[Target],
 ) -> Result<(StreamPlan, Vec<String>)> {
-    let sinks =
-        targets.iter().map(|target| sinks::PreparedSink::new(connectors, target)).collect::<Result<Vec<_>>>()?;
-    let mut needs = needs::Needs::default();
-    for (query, sink) in queries.iter().zip(&sinks) {
-        needs.collect(query, sink.needs_update_before())?;
+    if settings.batch {
+        return batch::lower(connectors, settings, queries, targets);
     }
-    let mut plan = StreamPlan::default();
-    let ports = std::mem::take(&mut needs.scans).sources(connectors, settings, &mut plan)?;
+    let mut sinks =
+        targets.iter().map(|target| sinks::PreparedSink::new(connectors, target)).collect::<Result<Vec<_>>>()?;
+    // What a sink needs of its query may show only when the query's keys are known. Sinks learn, and
+    // never forget: each round but the last adds to what one of them needs.
+    loop {
+        let mut needs = needs::Needs::default();
+        let mut fields = fields::RowFields::default();
+        for (query, sink) in queries.iter().zip(&sinks) {
+            needs.collect(query, sink.needs_update_before())?;
+            fields.collect(query)?;
+        }
+        let mut plan = StreamPlan::default();
+        let ports = std::mem::take(&mut needs.scans).sources(connectors, settings, &fields, &mut plan)?;
+        let mut nodes = nodes::Nodes::new(plan, ports, needs, settings.parallelism);
+        let inputs = queries.iter().map(|query| nodes.lower(query)).collect::<Result<Vec<_>>>()?;
+        let mut is_settled = true;
+        for (input, sink) in inputs.iter().zip(&mut sinks) {
+            is_settled &= !sink.decide_materialize(settings, nodes.plan().output(input));
+        }
+        if is_settled {
+            return add_sinks(connectors, settings, queries, &sinks, inputs, nodes);
+        }
+    }
+}
+
+fn add_sinks(
+    connectors: &Connectors,
+    settings: &PlannerSettings,
+    queries: &[LogicalPlan],
+    sinks: &[sinks::PreparedSink<'_>],
+    inputs: Vec<Input>,
+    mut nodes: nodes::Nodes,
+) -> Result<(StreamPlan, Vec<String>)> {
     let mut notes = Vec::new();
-    let mut nodes = nodes::Nodes::new(plan, ports, needs, settings.parallelism);
-    for (query, sink) in queries.iter().zip(sinks) {
-        let input = nodes.lower(query)?;
+    for ((query, sink), input) in queries.iter().zip(sinks).zip(inputs) {
         sink.add(connectors, settings, query, input, &mut nodes, &mut notes)?;
     }
     notes.dedup();

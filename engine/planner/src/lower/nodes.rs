@@ -1,12 +1,12 @@
 //! The inner nodes: each part of a query, made once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchema, ScalarValue};
 use datafusion_expr::{EmptyRelation, Expr, LogicalPlan, TableScan, Union, Values};
@@ -307,18 +307,29 @@ fn check_filter(filter: &Expr, input: &LogicalPlan, changelog: ChangelogMode) ->
 }
 
 /// The query's schema; SQL types of columns that are passed on as they are come from the input.
+/// The columns of a projection. Names are made different: those of two tables may be the same, and
+/// expressions further up go by name.
 fn output_schema(query: &LogicalPlan, passed: &[Option<usize>], source: &SchemaRef) -> SchemaRef {
-    let fields: Vec<_> = query
-        .schema()
-        .fields()
-        .iter()
-        .zip(passed)
-        .map(|(field, passed)| match passed {
-            Some(index) => source.field(*index).clone().with_name(field.name()),
-            None => field.as_ref().clone(),
-        })
-        .collect();
-    Arc::new(Schema::new(fields))
+    let fields = query.schema().fields().iter().zip(passed).map(|(field, passed)| match passed {
+        Some(index) => source.field(*index).clone().with_name(field.name()),
+        None => field.as_ref().clone(),
+    });
+    Arc::new(Schema::new(with_different_names(fields)))
+}
+
+/// Puts numbers behind names that occur again.
+pub(super) fn with_different_names(fields: impl Iterator<Item = Field>) -> Vec<Field> {
+    let mut names = HashSet::new();
+    let different = |field: Field| {
+        let mut name = field.name().clone();
+        let mut number = 0;
+        while !names.insert(name.clone()) {
+            name = format!("{}{number}", field.name());
+            number += 1;
+        }
+        field.with_name(name)
+    };
+    fields.map(different).collect()
 }
 
 /// An expression over the names of a stream's columns, which have no qualifier.

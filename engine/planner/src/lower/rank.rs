@@ -174,7 +174,7 @@ impl Nodes {
             update_before,
         });
         let mut keys = ranked.keys.clone();
-        keys.retain(|key| keeps_order(key, &partition, parallelism));
+        keys.retain(|key| keeps_order(key, &partition));
         if wanted.last.is_some_and(|last| last == wanted.first) {
             keys.push(partition.clone());
         } else if wanted.rank_name.is_some() {

@@ -9,6 +9,7 @@ use sluice_connector_api::{Connectors, Source};
 use sluice_model::{ChangelogMode, Error, Result, RowKind, TableDefinition};
 use sluice_plan::{Distribution, Input, Node, Operation, Output, SourceTable, StreamPlan};
 
+use super::fields::RowFields;
 use super::needs::Needs;
 use crate::bind::BaseTable;
 use crate::catalog::CatalogTable;
@@ -49,11 +50,17 @@ impl Scans {
         self,
         connectors: &Connectors,
         settings: &PlannerSettings,
+        fields: &RowFields,
         plan: &mut StreamPlan,
     ) -> Result<Ports> {
         let mut groups: BTreeMap<String, Vec<(ObjectPath, TableDefinition, ChangelogMode)>> = BTreeMap::new();
         for (path, scan) in self.0 {
-            let definition = scan.narrowed()?;
+            let mut definition = scan.narrowed()?;
+            if connectors.of_table(&definition)?.info().narrows_rows {
+                for column in &mut definition.schema.columns {
+                    column.data_type = fields.narrowed(&path, &column.name, &column.data_type);
+                }
+            }
             let key = connectors.sharing_key(&definition)?.unwrap_or_else(|| format!("table {path}"));
             let has_key = !definition.schema.primary_key.is_empty();
             let upsert = has_key && !scan.update_before;

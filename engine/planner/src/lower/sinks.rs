@@ -3,16 +3,19 @@
 use datafusion_expr::LogicalPlan;
 use sluice_connector_api::{Connectors, Sink};
 use sluice_model::{ChangelogMode, Error, Result, RowKind};
-use sluice_plan::{Distribution, Input, Node, NotNull, Operation, Output, SinkTarget};
+use sluice_plan::{Distribution, Input, Node, NotNull, Operation, Output, SinkTarget, UpsertMaterialize};
 
+use super::join::is_in_order;
 use super::nodes::Nodes;
 use super::target::{TableTarget, Target};
-use crate::PlannerSettings;
+use crate::{Materialize, PlannerSettings};
 
 /// A sink whose options have been checked.
 pub(super) struct PreparedSink<'a> {
     target: &'a Target,
     accepts: ChangelogMode,
+    /// Rows are kept in front of it.
+    materialize: bool,
 }
 
 impl<'a> PreparedSink<'a> {
@@ -23,17 +26,26 @@ impl<'a> PreparedSink<'a> {
             Target::Table(table) => connectors.sink(&table.definition, ChangelogMode::APPEND)?.accepts(),
             Target::Collect => ChangelogMode::RETRACT,
         };
-        Ok(Self { target, accepts })
+        Ok(Self { target, accepts, materialize: false })
     }
 
-    /// Whether the sink wants the old content of updated rows.
+    /// Whether the old content of updated rows is needed here.
     pub(super) fn needs_update_before(&self) -> bool {
-        self.accepts.contains(RowKind::UpdateBefore)
+        self.materialize || self.accepts.contains(RowKind::UpdateBefore)
+    }
+
+    /// Notes if rows have to be kept in front of the sink, which needs the old content of updated
+    /// rows. Returns whether that is news: then the query has to be lowered again.
+    pub(super) fn decide_materialize(&mut self, settings: &PlannerSettings, output: &Output) -> bool {
+        let Target::Table(table) = self.target else { return false };
+        let is_news = !self.materialize && must_materialize(settings, table, output);
+        self.materialize |= is_news;
+        is_news
     }
 
     /// Adds the sink behind `input`.
     pub(super) fn add(
-        self,
+        &self,
         connectors: &Connectors,
         settings: &PlannerSettings,
         query: &LogicalPlan,
@@ -52,9 +64,9 @@ impl<'a> PreparedSink<'a> {
             Target::Table(table) => {
                 let sink = connectors.sink(&table.definition, output.changelog)?;
                 self.check_changelog(table, &output)?;
-                check_key(settings, table, &output)?;
                 notes.extend(sink.notes());
                 let input = enforce_not_null(settings, table, query, input, nodes)?;
+                let input = if self.materialize { materialized(table, query, input, nodes)? } else { input };
                 self.add_table_sink(settings, table, sink.as_ref(), input, nodes)
             }
         }
@@ -127,31 +139,30 @@ fn distribution_of(
 }
 
 /// A sink that goes by a key needs a query whose rows are identified by that key; otherwise the
-/// newest row of a key is not the one that came last.
-fn check_key(settings: &PlannerSettings, table: &TableTarget, output: &Output) -> Result<()> {
+/// newest row of a key is not the one that comes last.
+fn must_materialize(settings: &PlannerSettings, table: &TableTarget, output: &Output) -> bool {
     let sink_key = &table.definition.schema.primary_key;
-    let matches =
-        output.keys.iter().any(|key| key.len() == sink_key.len() && key.iter().all(|column| sink_key.contains(column)));
-    if sink_key.is_empty() || output.changelog.is_append() || matches || settings.allow_foreign_sink_key {
-        return Ok(());
+    let is_sink_key = |key: &Vec<usize>| key.len() == sink_key.len() && key.iter().all(|at| sink_key.contains(at));
+    if sink_key.is_empty() || output.changelog.is_append() {
+        return false;
     }
-    let name = |columns: &[usize]| {
-        columns.iter().map(|column| output.schema.field(*column).name().as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let query_keys = match output.keys.as_slice() {
-        [] => "the query has no key that is known to be unique".to_owned(),
-        keys => format!("rows of the query are identified by ({})", name(&keys[0])),
-    };
-    Err(Error::fix(format!(
-        "the primary key ({}) of sink '{}' is not the key of the query",
-        name(sink_key),
-        table.definition.name
-    ))
-    .because(format!("{query_keys}; keeping the newest row of another key needs state, which is not supported yet"))
-    .with_hint(
-        "declare the query's key as the sink's PRIMARY KEY, or, if the sink's key is unique all the same, \
-         SET 'table.exec.sink.upsert-materialize' = 'NONE'",
-    ))
+    match settings.upsert_materialize {
+        Materialize::Never => false,
+        Materialize::Always => true,
+        Materialize::Auto => !output.keys.iter().any(is_sink_key),
+    }
+}
+
+/// Keeps the rows that share a key of the sink; the newest one shows.
+fn materialized(table: &TableTarget, query: &LogicalPlan, input: Input, nodes: &mut Nodes) -> Result<Input> {
+    let output = nodes.plan().output(&input).clone();
+    let key = table.definition.schema.primary_key.clone();
+    let (input, parallelism) = nodes.dealt_by(input, &key);
+    let unique_key = output.keys.first().filter(|_| is_in_order(query)).cloned();
+    let operation = Operation::UpsertMaterialize(UpsertMaterialize { key: key.clone(), unique_key });
+    let output = Output { changelog: ChangelogMode::UPSERT, keys: vec![key], ..output };
+    let id = nodes.unused(format!("materialize {}", table.definition.name));
+    nodes.add(operation, vec![input], output, parallelism, id)
 }
 
 /// Checks rows where the query may deliver NULL and the sink's column does not allow it.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluice_model::{CheckpointId, Clock, Error, MetricRegistry, Result};
-use sluice_plan::Distribution;
+use sluice_plan::{Distribution, ExplainDetails};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -108,7 +108,7 @@ impl Job {
             id,
             name,
             config,
-            explain: program.plan.explain(true),
+            explain: program.plan.explain(ExplainDetails { changelog_mode: true, ..ExplainDetails::default() }),
             clock,
             program,
             metrics: JobMetrics::new(&group),

@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | [`source`] | a reader | commands: barriers begin here |
 //! | [`operators`] | a gate | barriers in its channels |
+//! | [`batch`] | a gate, and a query | nothing: there are no checkpoints |
 //! | [`sink`] | a gate | barriers in its channels, and commands: commits end here |
 //!
 //! Tasks tell the coordinator what happens by [`TaskEvent`]s; the coordinator tells sources and
 //! sinks what to do by [`Command`]s. Nothing else is shared.
 
+pub(crate) mod batch;
 pub(crate) mod collect;
 pub(crate) mod group;
 pub(crate) mod operators;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluice_model::{Error, Result, Secret, suggest};
-use sluice_planner::PlannerSettings;
+use sluice_planner::{Materialize, PlannerSettings};
 use sluice_runtime::{JobConfig, RestartStrategy, Restore, S3Options};
 
 use super::Settings;
@@ -36,9 +36,22 @@ impl Settings {
         let enforcer = self.word("table.exec.sink.not-null-enforcer", &["ERROR", "DROP"])?;
         Ok(PlannerSettings {
             parallelism,
-            allow_foreign_sink_key: materialize == "NONE",
+            batch: self.is_batch()?,
+            upsert_materialize: match materialize.as_str() {
+                "NONE" => Materialize::Never,
+                "FORCE" => Materialize::Always,
+                _ => Materialize::Auto,
+            },
             drop_nulls: enforcer == "DROP",
         })
+    }
+
+    /// Whether jobs run in batch mode.
+    ///
+    /// # Errors
+    /// A mode that does not exist.
+    pub fn is_batch(&self) -> Result<bool> {
+        Ok(self.word("execution.runtime-mode", &["STREAMING", "BATCH"])? == "BATCH")
     }
 
     /// The runtime's share, for a job whose checkpoints go under `state_key`.
@@ -46,11 +59,14 @@ impl Settings {
     /// # Errors
     /// A value that does not exist.
     pub fn job_config(&self, home: &Home, state_key: String, bounded: bool, mode: RestoreMode) -> Result<JobConfig> {
+        let is_batch = self.is_batch()?;
         let directory = |key: &str, default: std::path::PathBuf| match self.get(key) {
             Some(path) => path.to_owned(),
             None => default.display().to_string(),
         };
         let interval = self.duration("execution.checkpointing.interval").filter(|interval| !interval.is_zero());
+        // A query over all rows has nothing to write down on its way.
+        let interval = interval.filter(|_| !is_batch);
         let checkpointing = self.word("execution.checkpointing.mode", &["EXACTLY_ONCE", "AT_LEAST_ONCE"])?;
         let checkpoint_interval = interval.or((!bounded).then_some(DEFAULT_CHECKPOINT_INTERVAL));
         Ok(JobConfig {

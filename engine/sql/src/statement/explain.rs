@@ -1,6 +1,7 @@
 //! `EXPLAIN`.
 
 use sluice_model::{Error, Result};
+use sluice_planner::ExplainDetails;
 
 use crate::parser::{Explain, ExplainDetail, Statement};
 use crate::session::{ResultTable, Session};
@@ -13,15 +14,12 @@ pub(crate) fn explain(session: &Session, explain: &Explain) -> Result<ResultTabl
         Statement::StatementSet(set) => session.plan_inserts(&set.inserts)?,
         _ => return Err(Error::fix("EXPLAIN takes a query, an INSERT or a statement set")),
     };
-    for detail in &explain.details {
-        let name = match detail {
-            ExplainDetail::ChangelogMode => continue,
-            ExplainDetail::EstimatedCost => "ESTIMATED_COST",
-            ExplainDetail::JsonExecutionPlan => "JSON_EXECUTION_PLAN",
-            ExplainDetail::PlanAdvice => "PLAN_ADVICE",
-        };
-        return Err(Error::fix(format!("EXPLAIN {name} is not supported yet")).with_hint("use EXPLAIN CHANGELOG_MODE"));
-    }
-    let changelog_mode = explain.details.contains(&ExplainDetail::ChangelogMode);
-    Ok(ResultTable::single("result", [planned.explain(changelog_mode)]))
+    let has = |detail| explain.details.contains(&detail);
+    let details = ExplainDetails {
+        changelog_mode: has(ExplainDetail::ChangelogMode),
+        estimated_cost: has(ExplainDetail::EstimatedCost),
+        advice: has(ExplainDetail::PlanAdvice),
+        json: has(ExplainDetail::JsonExecutionPlan),
+    };
+    Ok(ResultTable::single("result", [planned.explain(details)]))
 }

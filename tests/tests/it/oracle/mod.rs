@@ -3,7 +3,7 @@
 //!
 //! Each case draws changelogs, cuts them into batches at random, picks a query and a parallelism,
 //! and compares. Every third case stops the job somewhere in the middle with a savepoint and goes on
-//! from it at another parallelism. `SLUICE_ORACLE_CASES` sets the number of cases (default 1500),
+//! from it at another parallelism; every eighth runs in batch mode over the final tables. `SLUICE_ORACLE_CASES` sets the number of cases (default 1500),
 //! `SLUICE_ORACLE_SEED` the seed, `SLUICE_ORACLE_QUERY` a part of the text of the queries to check;
 //! a failure prints the seed of its case.
 
@@ -26,6 +26,9 @@ use self::history::History;
 
 const DDL_COLUMNS: &str = "id BIGINT NOT NULL, a INT, b INT, s STRING";
 const TABLES: [&str; 2] = ["t", "u"];
+
+/// A job that takes longer is stuck.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Planning recurses deeper than the 2 MiB of a test's thread; the programs have 32 as well.
 const STACK_SIZE: usize = 32 << 20;
@@ -76,6 +79,8 @@ struct Case {
     sink_parallelism: usize,
     /// How many batches of each table come before the savepoint, and the parallelism behind it.
     restart: Option<([usize; 2], usize)>,
+    /// Runs in batch mode, over the final tables.
+    is_batch: bool,
 }
 
 impl Case {
@@ -97,24 +102,29 @@ impl Case {
             (cuts, random.random_range(1..=4))
         });
         let (parallelism, sink_parallelism) = (random.random_range(1..=4), random.random_range(1..=4));
-        Self { seed, query, key, histories, batches, parallelism, sink_parallelism, restart }
+        let is_batch = restart.is_none() && random.random_ratio(3, 16);
+        Self { seed, query, key, histories, batches, parallelism, sink_parallelism, restart, is_batch }
     }
 
     async fn check(&self, environment: &Arc<Environment>) -> Result<(), String> {
         let expected = self.batch_result().await.map_err(|error| format!("{}\nbatch: {error}", self.query))?;
-        let actual = self.stream_result(environment).await.map_err(|error| format!("{}\n{error}", self.query))?;
+        let actual = tokio::time::timeout(PATIENCE, self.stream_result(environment)).await;
+        let actual = actual.unwrap_or_else(|_| Err(format!("the job does not end (batch mode {})", self.is_batch)));
+        let actual = actual.map_err(|error| format!("{}\n{error}", self.query))?;
         if actual == expected {
             return Ok(());
         }
         let changes = TABLES.iter().zip(&self.histories);
         let changes = changes.map(|(name, history)| format!("{name}:\n  {}", history.changes.join("\n  ")));
         Err(format!(
-            "{}\nparallelism {}, sink {}, restart {:?}, over\n{}\nstream: {actual:?}\nbatch:  {expected:?}",
+            "{}\nparallelism {}, sink {}, restart {:?}, batch mode {}, over\n{}\nstream: {actual:?}\nbatch:  {expected:?}\n{}",
             self.query,
             self.parallelism,
             self.sink_parallelism,
             self.restart,
-            changes.collect::<Vec<_>>().join("\n")
+            self.is_batch,
+            changes.collect::<Vec<_>>().join("\n"),
+            self.explained(environment).await?
         ))
     }
 
@@ -148,6 +158,11 @@ impl Case {
                 }
             }
             parallelism = next;
+        } else if self.is_batch {
+            for (name, history) in TABLES.iter().zip(&self.histories) {
+                let table = ChangelogBatch::append(history.table());
+                sluice_values::register_source(format!("{name}-{}", self.seed), vec![table]);
+            }
         } else {
             for (name, batches) in TABLES.iter().zip(&self.batches) {
                 sluice_values::register_source(format!("{name}-{}", self.seed), batches.clone());
@@ -178,13 +193,42 @@ impl Case {
         bounded: bool,
         restore: Option<String>,
     ) -> Result<JobHandle, String> {
+        let mut session = self.session(environment, parallelism, bounded).await?;
+        let mut run =
+            async |text: String| session.execute_text(&text).await.map_err(|error| format!("{text}\n{error}"));
+        if let Some(path) = restore {
+            run(format!("SET 'execution.state-recovery.path' = '{path}'")).await?;
+        }
+        match run("INSERT INTO sink SELECT * FROM q".to_owned()).await? {
+            Outcome::Submitted { mut jobs, .. } => jobs.pop().map(|job| job.handle).ok_or("no job".to_owned()),
+            _ => Err("INSERT does not submit".to_owned()),
+        }
+    }
+
+    async fn explained(&self, environment: &Arc<Environment>) -> Result<String, String> {
+        let mut session = self.session(environment, self.parallelism, true).await?;
+        let explain = "EXPLAIN CHANGELOG_MODE INSERT INTO sink SELECT * FROM q";
+        match session.execute_text(explain).await.map_err(|error| error.to_string())? {
+            Outcome::Rows(table) => Ok(table.rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n")),
+            _ => Err("EXPLAIN does not explain".to_owned()),
+        }
+    }
+
+    /// A session that knows the tables, the query and the sink.
+    async fn session(
+        &self,
+        environment: &Arc<Environment>,
+        parallelism: usize,
+        bounded: bool,
+    ) -> Result<Session, String> {
         let mut session = Session::new(Arc::clone(environment));
         let mut run =
             async |text: String| session.execute_text(&text).await.map_err(|error| format!("{text}\n{error}"));
+        let kinds = if self.is_batch { "I" } else { "I,UB,UA,D" };
         for name in TABLES {
             run(format!(
                 "CREATE TABLE {name} ({DDL_COLUMNS}, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector'='values', \
-                 'data-id'='{name}-{}', 'bounded'='{bounded}', 'changelog-mode'='I,UB,UA,D')",
+                 'data-id'='{name}-{}', 'bounded'='{bounded}', 'changelog-mode'='{kinds}')",
                 self.seed
             ))
             .await?;
@@ -207,13 +251,10 @@ impl Case {
         ))
         .await?;
         run(format!("SET 'parallelism.default' = '{parallelism}'")).await?;
-        if let Some(path) = restore {
-            run(format!("SET 'execution.state-recovery.path' = '{path}'")).await?;
+        if self.is_batch {
+            run("SET 'execution.runtime-mode' = 'batch'".to_owned()).await?;
         }
-        match run("INSERT INTO sink SELECT * FROM q".to_owned()).await? {
-            Outcome::Submitted { mut jobs, .. } => jobs.pop().map(|job| job.handle).ok_or("no job".to_owned()),
-            _ => Err("INSERT does not submit".to_owned()),
-        }
+        Ok(session)
     }
 }
 

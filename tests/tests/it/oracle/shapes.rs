@@ -48,7 +48,8 @@ const AGGREGATES: [&str; 20] = [
 ];
 
 /// Tables `t` and `u (id BIGINT, a INT, b INT, s STRING)`.
-const JOINS: [&str; 17] = [
+const JOINS: [&str; 18] = [
+    "SELECT t.id, u.s FROM t JOIN u ON t.a = u.a WHERE t.b > u.b OR t.s = u.s",
     "SELECT t.id, u.id AS uid, t.s, u.s AS us FROM t JOIN u ON t.a = u.a",
     "SELECT t.id, t.a, u.b FROM t JOIN u ON t.id = u.id -- id",
     "SELECT t.id, t.a, u.b FROM t LEFT JOIN u ON t.id = u.id -- id",
@@ -82,7 +83,28 @@ const TOP_N: [&str; 7] = [
      WHERE rn < 4 AND rn > 1",
 ];
 
+/// Sub-queries as values, and in conditions that are more than a conjunction.
+const SUBQUERIES: [&str; 9] = [
+    "SELECT id, a FROM t WHERE a NOT IN (SELECT b FROM u)",
+    "SELECT id, a FROM t WHERE a NOT IN (SELECT b FROM u WHERE b IS NOT NULL)",
+    "SELECT id FROM t WHERE id NOT IN (SELECT id FROM u) -- id",
+    "SELECT id, a FROM t WHERE a > $1 OR EXISTS (SELECT 1 FROM u WHERE u.a = t.b) -- id",
+    "SELECT id, a FROM t WHERE a IN (SELECT a FROM u) OR b IN (SELECT b FROM u) -- id",
+    "SELECT id, a FROM t WHERE b > $1 OR NOT EXISTS (SELECT 1 FROM u WHERE u.id = t.id AND u.a > $2) -- id",
+    "SELECT id, a FROM t WHERE a >= (SELECT MAX(b) FROM u)",
+    "SELECT id, a - (SELECT MIN(b) FROM u) AS c FROM t -- id",
+    "SELECT id FROM t WHERE a = (SELECT b FROM u ORDER BY b NULLS LAST, id LIMIT 1)",
+];
+
+/// The sink's key is unique in the end, but the planner cannot know: rows are kept in front of it.
+const FOREIGN_KEYS: [&str; 4] = [
+    "SELECT id + $1 AS k, a, s FROM t -- k",
+    "SELECT -id AS k, a FROM t WHERE b > $1 -- k",
+    "SELECT t.id * 2 AS k, t.a, u.b FROM t LEFT JOIN u ON t.id = u.id -- k",
+    "SELECT a + 0 AS k, COUNT(*) AS n, SUM(b) AS total FROM t WHERE a IS NOT NULL GROUP BY a -- k",
+];
+
 /// All of them.
 pub(super) fn all() -> Vec<&'static str> {
-    [&STATELESS[..], &AGGREGATES, &JOINS, &TOP_N].concat()
+    [&STATELESS[..], &AGGREGATES, &JOINS, &TOP_N, &SUBQUERIES, &FOREIGN_KEYS].concat()
 }

@@ -8,23 +8,66 @@
 //!
 //! A node that feeds several consumers is printed under its first one and referred to by the rest.
 
+mod advice;
+mod cost;
+mod json;
+
 use std::fmt::Write;
 
+use self::cost::Cost;
 use crate::{Distribution, Input, NodeId, Operation, StreamPlan};
 
-pub(crate) fn explain(plan: &StreamPlan, changelog_mode: bool) -> String {
-    let mut printer = Printer { plan, changelog_mode, printed: vec![false; plan.nodes().len()], text: String::new() };
+/// What is shown besides the tree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExplainDetails {
+    /// Which row kinds each node puts out.
+    pub changelog_mode: bool,
+    /// How many rows each node handles, by rules of thumb.
+    pub estimated_cost: bool,
+    /// What could be better.
+    pub advice: bool,
+    /// The plan once more, as JSON.
+    pub json: bool,
+}
+
+pub(crate) fn explain(plan: &StreamPlan, details: ExplainDetails) -> String {
+    let changelog_mode = details.changelog_mode;
+    let costs = if details.estimated_cost { Cost::of_plan(plan) } else { Vec::new() };
+    let printed = vec![false; plan.nodes().len()];
+    let mut printer = Printer { plan, changelog_mode, costs, printed, text: String::new() };
     for (index, node) in plan.nodes().iter().enumerate() {
         if matches!(node.operation, Operation::Sink(_)) {
             printer.sink(NodeId(index));
         }
     }
-    printer.text
+    let mut text = printer.text;
+    if details.advice {
+        text.push_str(&advice_text(plan));
+    }
+    if details.json {
+        let _ = writeln!(text, "\n== Physical Execution Plan ==\n{}", json::json(plan));
+    }
+    text
+}
+
+fn advice_text(plan: &StreamPlan) -> String {
+    let advice = advice::advice(plan);
+    if advice.is_empty() {
+        return "\nNo available advice...\n".to_owned();
+    }
+    let mut text = String::new();
+    for (number, advice) in advice.iter().enumerate() {
+        let _ = write!(text, "\nadvice[{}]: {advice}", number + 1);
+    }
+    text.push('\n');
+    text
 }
 
 struct Printer<'a> {
     plan: &'a StreamPlan,
     changelog_mode: bool,
+    /// By node; empty if they are not shown.
+    costs: Vec<Cost>,
     printed: Vec<bool>,
     text: String,
 }
@@ -35,7 +78,7 @@ impl Printer<'_> {
         let fields = node.inputs.first().map(|input| self.field_names(input)).unwrap_or_default();
         let mode = if self.changelog_mode { ", changelogMode=[NONE]" } else { "" };
         let parallelism = self.parallelism(id);
-        self.line(0, &format!("{}(fields=[{fields}]{mode}{parallelism})", node.operation.label()));
+        self.line(0, &format!("{}(fields=[{fields}]{mode}{parallelism}){}", node.operation.label(), self.cost(id)));
         for input in &node.inputs {
             self.input(input, 1);
         }
@@ -56,7 +99,7 @@ impl Printer<'_> {
         }
         self.printed[input.node.0] = true;
         let details = self.details(input);
-        self.line(depth, &format!("{label}({details})"));
+        self.line(depth, &format!("{label}({details}){}", self.cost(input.node)));
         for input in &node.inputs {
             self.input(input, depth + 1);
         }
@@ -80,6 +123,10 @@ impl Printer<'_> {
         } else {
             String::new()
         }
+    }
+
+    fn cost(&self, id: NodeId) -> String {
+        self.costs.get(id.0).map(|cost| format!(": {}", cost.text())).unwrap_or_default()
     }
 
     fn parallelism(&self, id: NodeId) -> String {

@@ -1,0 +1,140 @@
+//! Batch mode: what needs all rows runs once, when they are there.
+//!
+//! Whatever looks at one row at a time (scans, computed columns, filters, windows of `TUMBLE` and
+//! the like) is lowered as on a stream. Everything above that is one node.
+//!
+//! ```text
+//! Aggregate                          Batch: Aggregate
+//!   Filter                             ├─ input0: Source -> Calc
+//!     TableScan: t        becomes      └─ …
+//! ```
+
+use std::sync::Arc;
+
+use datafusion_common::Column;
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_expr::logical_plan::builder::LogicalTableSource;
+use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use sluice_connector_api::Connectors;
+use sluice_model::{ChangelogMode, Error, Result};
+use sluice_plan::{Batch, Distribution, Input, Operation, Output, StreamPlan};
+
+use super::fields::RowFields;
+use super::needs::Needs;
+use super::nodes::Nodes;
+use super::sinks::PreparedSink;
+use super::target::Target;
+use crate::PlannerSettings;
+use crate::bind::from_datafusion;
+
+/// A query in two: what goes row by row, and the rest.
+struct Cut {
+    /// The parts that go row by row.
+    inputs: Vec<LogicalPlan>,
+    /// What is left, over scans of the inputs; `None` if nothing is.
+    rest: Option<LogicalPlan>,
+}
+
+/// As [`super::lower`], for rows that end.
+pub(super) fn lower(
+    connectors: &Connectors,
+    settings: &PlannerSettings,
+    queries: &[LogicalPlan],
+    targets: &[Target],
+) -> Result<(StreamPlan, Vec<String>)> {
+    let sinks = targets.iter().map(|target| PreparedSink::new(connectors, target)).collect::<Result<Vec<_>>>()?;
+    let cuts = queries.iter().map(Cut::new).collect::<Result<Vec<_>>>()?;
+    let (mut needs, mut fields) = (Needs::default(), RowFields::default());
+    for input in cuts.iter().flat_map(|cut| &cut.inputs) {
+        needs.collect(input, false)?;
+        fields.collect(input)?;
+    }
+    let mut plan = StreamPlan::default();
+    let ports = std::mem::take(&mut needs.scans).sources(connectors, settings, &fields, &mut plan)?;
+    let mut nodes = Nodes::new(plan, ports, needs, settings.parallelism);
+    let inputs = cuts.iter().zip(queries).map(|(cut, query)| cut.add(query, settings, &mut nodes));
+    let inputs = inputs.collect::<Result<Vec<_>>>()?;
+    if let Some(source) = nodes.plan().nodes().iter().find(|node| is_endless(&node.operation)) {
+        return Err(Error::fix(format!("'{}' never ends, so batch mode cannot read it", source.operation.label()))
+            .with_hint("bound it with the connector's options, or SET 'execution.runtime-mode' = 'streaming'"));
+    }
+    super::add_sinks(connectors, settings, queries, &sinks, inputs, nodes)
+}
+
+fn is_endless(operation: &Operation) -> bool {
+    matches!(operation, Operation::Source(source) if !source.bounded)
+}
+
+impl Cut {
+    fn new(query: &LogicalPlan) -> Result<Self> {
+        if goes_by_row(query) {
+            return Ok(Self { inputs: vec![query.clone()], rest: None });
+        }
+        let mut inputs = Vec::new();
+        let rest = query.clone().transform_down(|node| {
+            if !goes_by_row(&node) || matches!(node, LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_)) {
+                return Ok(Transformed::no(node));
+            }
+            let scan = scan_of(&node, inputs.len())?;
+            inputs.push(node);
+            Ok(Transformed::new(scan, true, TreeNodeRecursion::Jump))
+        });
+        let rest = rest.map_err(|error| from_datafusion(error, &[]))?.data;
+        Ok(Self { inputs, rest: Some(rest) })
+    }
+
+    fn add(&self, query: &LogicalPlan, settings: &PlannerSettings, nodes: &mut Nodes) -> Result<Input> {
+        let inputs = self.inputs.iter().map(|input| nodes.lower(input)).collect::<Result<Vec<_>>>()?;
+        for input in &inputs {
+            let changelog = nodes.plan().output(input).changelog;
+            if !changelog.is_append() {
+                return Err(Error::fix(format!("batch mode reads insertions only, and a table has [{changelog}]"))
+                    .with_hint("SET 'execution.runtime-mode' = 'streaming'"));
+            }
+        }
+        let Some(rest) = &self.rest else {
+            return inputs.into_iter().next().ok_or_else(|| Error::bug("a query without a plan"));
+        };
+        let is_single = |input: &Input| nodes.plan().node(input.node).parallelism == 1;
+        let inputs = inputs.into_iter().map(|mut input| {
+            input.distribution = if is_single(&input) { Distribution::Forward } else { Distribution::Single };
+            input
+        });
+        let inputs = inputs.collect();
+        let schema = Arc::new(query.schema().as_arrow().clone());
+        let output = Output { schema, changelog: ChangelogMode::APPEND, keys: Vec::new() };
+        let batch = Batch { query: rest.clone(), threads: settings.parallelism };
+        let id = nodes.state_id("batch", query);
+        nodes.add(Operation::Batch(Box::new(batch)), inputs, output, 1, id)
+    }
+}
+
+/// Whether every row can be handled when it comes. Nodes of our own are: those that do need more
+/// have a stateless reading of one row as well.
+fn goes_by_row(plan: &LogicalPlan) -> bool {
+    let is_by_row = match plan {
+        LogicalPlan::TableScan(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::EmptyRelation(_)
+        | LogicalPlan::Values(_)
+        | LogicalPlan::Extension(_) => true,
+        _ => false,
+    };
+    is_by_row && plan.inputs().into_iter().all(goes_by_row)
+}
+
+/// A scan that stands for a part of a query: the same columns under the same names.
+fn scan_of(part: &LogicalPlan, number: usize) -> datafusion_common::Result<LogicalPlan> {
+    let name = Batch::input_name(number);
+    let fields = part.schema().fields().iter().enumerate();
+    let fields: Vec<_> =
+        fields.map(|(index, field)| field.as_ref().clone().with_name(Batch::column_name(index))).collect();
+    let source = Arc::new(LogicalTableSource::new(Arc::new(arrow_schema::Schema::new(fields))));
+    let columns = part.schema().iter().enumerate().map(|(index, (qualifier, field))| {
+        let column = Expr::Column(Column::new(Some(name.as_str()), Batch::column_name(index)));
+        column.alias_qualified(qualifier.cloned(), field.name())
+    });
+    LogicalPlanBuilder::scan(name.as_str(), source, None)?.project(columns)?.build()
+}
