@@ -27,6 +27,9 @@ pub struct Barrier {
     pub checkpoint: CheckpointId,
     /// Why it is taken.
     pub kind: BarrierKind,
+    /// Operators whose state is in this checkpoint may hand out what has changed since; the others,
+    /// and all without it, hand out everything.
+    pub since: Option<CheckpointId>,
 }
 
 /// Why a checkpoint is taken.

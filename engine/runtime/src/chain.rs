@@ -10,13 +10,13 @@
 
 use std::collections::VecDeque;
 
-use sluice_model::{ChangelogBatch, Error, Result, StreamElement};
+use sluice_model::{Barrier, ChangelogBatch, Error, Result, StreamElement};
 use sluice_operators::Operator;
 use sluice_plan::StreamPlan;
 
 use crate::graph::{Target, Vertex};
 use crate::launch::States;
-use crate::operator_state::{self, OperatorSnapshot, Share};
+use crate::operator_state::{self, OperatorSnapshot, Saved, Share};
 
 /// The running operators of one subtask.
 pub(crate) struct Chain {
@@ -41,6 +41,8 @@ struct Step {
     targets: Vec<Target>,
     /// How far event time has come on each input.
     watermarks: Vec<i64>,
+    /// What was last handed out of its state.
+    saved: Saved,
 }
 
 /// What leaves a task: the output, and rows or a watermark.
@@ -57,10 +59,22 @@ impl Chain {
             let inputs: Vec<_> = node.inputs.iter().map(|input| plan.schema(input)).collect();
             let operator = sluice_operators::operator(node, &inputs)?;
             let watermarks = vec![i64::MIN; inputs.len()];
-            Ok(Step { state_id: node.state_id.clone(), operator, targets: step.targets.clone(), watermarks })
+            Ok(Step {
+                state_id: node.state_id.clone(),
+                operator,
+                targets: step.targets.clone(),
+                watermarks,
+                saved: Saved::default(),
+            })
         };
         let steps = vertex.steps.iter().map(step).collect::<Result<_>>()?;
         Ok(Self { entries: vertex.entries.clone(), steps, work: VecDeque::new() })
+    }
+
+    /// States of fewer bytes are handed out as a whole at every checkpoint.
+    pub(crate) fn with_inline_threshold(mut self, bytes: u64) -> Self {
+        self.steps.iter_mut().for_each(|step| step.saved = Saved::new(bytes));
+        self
     }
 
     /// Pushes a batch through; what leaves the task is appended to `sent`.
@@ -102,15 +116,15 @@ impl Chain {
         Ok(())
     }
 
-    /// The state of all operators.
+    /// The state of all operators at a barrier, or what has changed of it.
     ///
     /// # Errors
     /// An operator failed.
-    pub(crate) fn snapshot(&mut self, subtask: usize) -> Result<Vec<OperatorSnapshot>> {
+    pub(crate) fn snapshot(&mut self, barrier: Barrier, subtask: usize) -> Result<Vec<OperatorSnapshot>> {
         let mut snapshots = Vec::new();
-        for Step { state_id, operator, .. } in &mut self.steps {
+        for Step { state_id, operator, saved, .. } in &mut self.steps {
             if let Some(operator) = operator {
-                snapshots.extend(OperatorSnapshot::take(operator.as_mut(), state_id, subtask)?);
+                snapshots.extend(OperatorSnapshot::take(operator.as_mut(), barrier, saved, state_id, subtask)?);
             }
         }
         Ok(snapshots)

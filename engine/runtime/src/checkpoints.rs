@@ -36,8 +36,10 @@ pub struct CheckpointInfo {
     pub latest_ack_timestamp: Option<i64>,
     /// Milliseconds from the trigger until it was durable, or given up.
     pub duration_ms: Option<i64>,
-    /// Bytes of its files.
+    /// Bytes that were written for it.
     pub size_bytes: u64,
+    /// Bytes of all its files, those included that older checkpoints have written.
+    pub full_size_bytes: u64,
     /// Subtasks that take part.
     pub subtasks: usize,
     /// Subtasks that have answered.
@@ -136,6 +138,7 @@ impl CheckpointLog {
             latest_ack_timestamp: None,
             duration_ms: None,
             size_bytes: 0,
+            full_size_bytes: 0,
             subtasks,
             acknowledged: 0,
             path: None,
@@ -159,6 +162,7 @@ impl CheckpointLog {
         info.status = CheckpointStatus::Completed;
         info.duration_ms = Some(duration);
         info.size_bytes = published.map_or(0, |published| published.size);
+        info.full_size_bytes = published.map_or(0, |published| published.full_size);
         info.path = published.map(|published| published.path.clone());
         let info = info.clone();
         if info.is_savepoint {
@@ -195,7 +199,7 @@ mod tests {
             log.triggered(id, BarrierKind::Checkpoint, false, 2, id as i64 * 10);
         }
         log.acknowledged(11, 113);
-        assert_eq!(log.completed(11, Some(&Published { path: "/s/chk-11".into(), size: 5 }), 117), 7);
+        assert_eq!(log.completed(11, Some(&Published { path: "/s/chk-11".into(), size: 5, full_size: 9 }), 117), 7);
         log.failed(12, "too slow".into(), 200);
         let overview = log.overview();
         assert_eq!((overview.counts.total, overview.counts.completed, overview.counts.failed), (12, 1, 1));

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use sluice_model::{Barrier, BarrierKind, CheckpointId, Error, Reaction, Result};
 use sluice_state::{
-    CheckpointWriter, JobIdentity, Published, S3Options, Snapshot, SnapshotKind, TaskState, write_savepoint,
+    CheckpointWriter, JobIdentity, Part, Published, S3Options, Snapshot, SnapshotKind, TaskState, write_savepoint,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -57,8 +57,8 @@ pub(crate) enum Tick {
 /// What the storage has done.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// The number of the checkpoint was taken, or not.
-    Reserved(Result<()>),
+    /// The number of the checkpoint was taken, or not; with the checkpoint that it may build on.
+    Reserved(Result<Option<CheckpointId>>),
     /// The checkpoint was written, or not.
     Stored(Result<Option<Published>>),
 }
@@ -219,14 +219,17 @@ impl Coordinator {
             Some(writer) => {
                 self.working = Some(tokio::spawn(async move { Work::Reserved(writer.reserve(id).await) }));
             }
-            None => self.send_barriers(),
+            None => self.send_barriers(None),
         }
     }
 
-    fn send_barriers(&mut self) {
+    /// Savepoints, and what the next run starts from, hold everything.
+    fn send_barriers(&mut self, newest: Option<CheckpointId>) {
         let Some(pending) = &mut self.pending else { return };
         pending.is_sent = true;
-        let barrier = Barrier { checkpoint: pending.id, kind: pending.purpose.kind() };
+        let kind = pending.purpose.kind();
+        let since = newest.filter(|_| self.job.config.incremental && kind == BarrierKind::Checkpoint);
+        let barrier = Barrier { checkpoint: pending.id, kind, since };
         let drain = matches!(pending.purpose, Purpose::Stop { drain: true, .. });
         command(&self.commanded.sources, Command::Barrier { barrier, drain });
     }
@@ -243,7 +246,10 @@ impl Coordinator {
         if pending.missing.iter().any(|missing| *missing) {
             return;
         }
-        let states = std::mem::take(&mut pending.states);
+        let mut states = std::mem::take(&mut pending.states);
+        if !self.job.config.incremental || pending.purpose.kind() != BarrierKind::Checkpoint {
+            states.iter_mut().for_each(|state| state.part = Part::Whole);
+        }
         let snapshot = Snapshot { checkpoint, kind: SnapshotKind::Checkpoint, timestamp: pending.timestamp, states };
         let savepoint = pending.purpose.savepoint_dir().map(|dir| (dir, self.job.config.s3.clone()));
         let writer = self.writer.clone().filter(|_| pending.purpose.kind() != BarrierKind::Savepoint);
@@ -258,7 +264,7 @@ impl Coordinator {
     /// It could not do it, and that is no longer borne.
     pub(crate) fn on_worked(&mut self, work: Work) -> Result<()> {
         match work {
-            Work::Reserved(Ok(())) => self.send_barriers(),
+            Work::Reserved(Ok(newest)) => self.send_barriers(newest),
             Work::Stored(Ok(published)) => self.complete(published),
             Work::Reserved(Err(error)) | Work::Stored(Err(error)) => return self.give_up(error),
         }

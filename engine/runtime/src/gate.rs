@@ -222,7 +222,7 @@ mod tests {
                 (".", _) => StreamElement::End,
                 ("|", number) => {
                     let checkpoint = number.parse().unwrap();
-                    StreamElement::Barrier(Barrier { checkpoint, kind: BarrierKind::Checkpoint })
+                    StreamElement::Barrier(Barrier { checkpoint, kind: BarrierKind::Checkpoint, since: None })
                 }
                 ("W", number) => StreamElement::Watermark(number.parse().unwrap()),
                 _ => StreamElement::Batch(from_pretty("v STRING", word)),

@@ -78,7 +78,8 @@ impl Launch<'_> {
                 link.status.set(TaskStatus::Initializing);
                 let outputs = std::mem::take(&mut wiring.outputs[number][subtask]);
                 let gate = std::mem::take(&mut wiring.gates[number][subtask]);
-                let mut chain = Chain::new(&program.plan, vertex)?;
+                let threshold = self.job.config.inline_threshold;
+                let mut chain = Chain::new(&program.plan, vertex)?.with_inline_threshold(threshold);
                 chain.restore(self.states, Share { subtask, parallelism: vertex.parallelism })?;
                 let task = Task {
                     name: task_name(vertex, subtask),

@@ -8,8 +8,18 @@
 //! ```text
 //! name length (u16), name, stream length (u64), Arrow IPC stream     … little end first
 //! ```
+//!
+//! Incremental checkpoints hold what an operator has changed since the checkpoint before. They begin
+//! anew with everything when the changes have grown to half of that, so that they cost at most half
+//! as much again to keep and to read:
+//!
+//! ```text
+//! checkpoint          1           2          3           4         5
+//! handed out   base 90 KB  delta 20 KB   +20 KB      +20 KB   base 95 KB
+//! ```
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt8Type;
@@ -18,9 +28,9 @@ use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_ipc::{CompressionType, MetadataVersion};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use sluice_model::{ChangelogBatch, Error, Result, key_group_of, subtask_of_key_group};
+use sluice_model::{Barrier, ChangelogBatch, CheckpointId, Error, Result, key_group_of, subtask_of_key_group};
 use sluice_operators::{Operator, Scope, StateTable};
-use sluice_state::TaskState;
+use sluice_state::{Part, TaskState};
 
 use crate::hash::hash_rows;
 
@@ -29,30 +39,101 @@ const KINDS: &str = "$kind";
 /// Rows of a batch that is written: the memory that reading needs.
 const BATCH_ROWS: usize = 16 * 1024;
 
+/// Deltas on one base, which are files to read at a restore.
+const MOST_DELTAS: u64 = 64;
+
+/// What an operator has handed out last, to decide what it hands out next.
+#[derive(Debug, Default)]
+pub(crate) struct Saved {
+    /// States of fewer bytes are handed out as a whole: a reference to a file costs as much.
+    threshold: u64,
+    checkpoint: Option<CheckpointId>,
+    /// Known when it is encoded, which is before the checkpoint is complete.
+    sizes: Arc<Sizes>,
+}
+
+/// Bytes of what was handed out.
+#[derive(Debug, Default)]
+struct Sizes {
+    base: AtomicU64,
+    deltas: AtomicU64,
+    /// Number of deltas.
+    count: AtomicU64,
+}
+
+impl Saved {
+    pub(crate) fn new(threshold: u64) -> Self {
+        Self { threshold, ..Self::default() }
+    }
+
+    /// Whether the next checkpoint gets what has changed, and since when.
+    fn next_part(&self, barrier: Barrier) -> Part {
+        let base = self.sizes.base.load(Ordering::Relaxed);
+        let grown = self.sizes.deltas.load(Ordering::Relaxed) >= base / 2;
+        let many = self.sizes.count.load(Ordering::Relaxed) >= MOST_DELTAS;
+        match barrier.since.filter(|since| self.checkpoint == Some(*since)) {
+            Some(since) if base >= self.threshold && !grown && !many => Part::Delta { since },
+            _ => Part::Base,
+        }
+    }
+}
+
+impl Sizes {
+    fn add(&self, part: Part, bytes: u64) {
+        if let Part::Delta { .. } = part {
+            self.deltas.fetch_add(bytes, Ordering::Relaxed);
+            self.count.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.base.store(bytes, Ordering::Relaxed);
+            self.deltas.store(0, Ordering::Relaxed);
+            self.count.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 /// What one operator has handed out, before it is encoded.
 #[derive(Debug)]
 pub(crate) struct OperatorSnapshot {
     id: String,
     subtask: usize,
+    part: Part,
     tables: Vec<(StateTable, Vec<ChangelogBatch>)>,
+    threshold: u64,
+    sizes: Arc<Sizes>,
 }
 
 impl OperatorSnapshot {
-    /// Asks an operator for all of its state; `None` if it keeps none.
+    /// Asks an operator for all of its state, or for what has changed of it; `None` if it keeps none.
     ///
     /// # Errors
     /// The operator failed.
-    pub(crate) fn take(operator: &mut dyn Operator, id: &str, subtask: usize) -> Result<Option<Self>> {
+    pub(crate) fn take(
+        operator: &mut dyn Operator,
+        barrier: Barrier,
+        saved: &mut Saved,
+        id: &str,
+        subtask: usize,
+    ) -> Result<Option<Self>> {
         let mut tables: Vec<_> = operator.state_tables().iter().map(|table| (table.clone(), Vec::new())).collect();
         if tables.is_empty() {
             return Ok(None);
         }
-        operator.snapshot(Scope::All, &mut |table, rows| {
+        let part = saved.next_part(barrier);
+        let scope = if part == Part::Base { Scope::All } else { Scope::Changes };
+        saved.checkpoint = Some(barrier.checkpoint);
+        operator.snapshot(scope, &mut |table, rows| {
             let (_, batches) = tables.get_mut(table).ok_or_else(|| Error::bug("rows of no table of the state"))?;
             batches.push(rows);
             Ok(())
         })?;
-        Ok(Some(Self { id: id.to_owned(), subtask, tables }))
+        Ok(Some(Self {
+            id: id.to_owned(),
+            subtask,
+            part,
+            tables,
+            threshold: saved.threshold,
+            sizes: Arc::clone(&saved.sizes),
+        }))
     }
 
     /// The bytes that go into the checkpoint. Takes time: not for a thread that others wait for.
@@ -62,6 +143,9 @@ impl OperatorSnapshot {
     pub(crate) fn encode(self) -> Result<TaskState> {
         let mut bytes = Vec::new();
         for (table, batches) in &self.tables {
+            if batches.is_empty() && self.part != Part::Base {
+                continue;
+            }
             let name = table.name.as_bytes();
             let length = u16::try_from(name.len()).map_err(|_| Error::bug("the name of a state table is too long"))?;
             bytes.extend_from_slice(&length.to_le_bytes());
@@ -70,7 +154,10 @@ impl OperatorSnapshot {
             bytes.extend_from_slice(&(stream.len() as u64).to_le_bytes());
             bytes.extend_from_slice(&stream);
         }
-        Ok(TaskState { id: self.id, subtask: self.subtask, bytes })
+        let size = bytes.len() as u64;
+        self.sizes.add(self.part, size);
+        let part = if self.part == Part::Base && size < self.threshold { Part::Whole } else { self.part };
+        Ok(TaskState { id: self.id, subtask: self.subtask, part, bytes })
     }
 }
 
@@ -82,14 +169,15 @@ pub(crate) struct Share {
 }
 
 /// Hands an operator the part of its state that belongs to its subtask. `states` are those of all
-/// subtasks that wrote.
+/// subtasks that wrote, the parts of each in their order.
 ///
 /// # Errors
 /// Bytes that cannot be read, or state that does not fit the operator.
 pub(crate) fn restore(operator: &mut dyn Operator, states: &[TaskState], share: Share) -> Result<()> {
     let tables = operator.state_tables().to_vec();
     // With the parallelism unchanged every subtask finds its own state as a whole.
-    let is_unchanged = states.len() == share.parallelism;
+    let writers = states.iter().filter(|state| !matches!(state.part, Part::Delta { .. })).count();
+    let is_unchanged = writers == share.parallelism;
     for state in states.iter().filter(|state| !is_unchanged || state.subtask == share.subtask) {
         let mut rest = state.bytes.as_slice();
         while !rest.is_empty() {
@@ -194,7 +282,7 @@ fn has_same_types(stored: &Schema, wanted: &Schema) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sluice_model::{from_pretty, to_pretty};
+    use sluice_model::{BarrierKind, from_pretty, to_pretty};
 
     use super::*;
 
@@ -240,7 +328,10 @@ mod tests {
     }
 
     fn stored(rows: &str, subtask: usize) -> TaskState {
-        OperatorSnapshot::take(&mut Keeper::new(rows), "keeper", subtask).unwrap().unwrap().encode().unwrap()
+        let barrier = Barrier { checkpoint: 1, kind: BarrierKind::Checkpoint, since: None };
+        let snapshot =
+            OperatorSnapshot::take(&mut Keeper::new(rows), barrier, &mut Saved::default(), "keeper", subtask);
+        snapshot.unwrap().unwrap().encode().unwrap()
     }
 
     #[test]

@@ -1,22 +1,35 @@
 //! One checkpoint: writes its files and reads them back.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use sluice_model::{Error, Result};
 
-use crate::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, StateEntry};
+use crate::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, SHARING_FORMAT, StateEntry};
+use crate::packing::{Chains, Packed, file_path};
 use crate::snapshot::{Checkpoint, JobIdentity, Published, Snapshot, TaskState};
 use crate::storage::{Storage, failure, storage_error};
 
-/// Writes everything but the manifest's final name: the checkpoint does not exist yet.
+/// Writes everything but the manifest's final name: the checkpoint does not exist yet. With `chains`
+/// it may refer to parts of the checkpoint that they are of, and later ones to its own.
 pub(crate) fn prepare(
     storage: &dyn Storage,
     dir: &Path,
     job: &JobIdentity,
     epoch: u64,
     snapshot: &Snapshot,
+    chains: Option<&Chains>,
 ) -> Result<Prepared> {
-    write_files(storage, dir, job, epoch, snapshot).inspect_err(|_| discard(storage, dir, epoch))
+    let packed = Packed::new(snapshot, epoch, chains)?;
+    let files = packed.new_files().map(|(file, _)| file_path(dir, file)).collect();
+    let leftovers = Leftovers { temporary: temporary_path(dir, epoch), files };
+    match write_files(storage, dir, job, epoch, snapshot, packed) {
+        Ok((manifest, published)) => Ok(Prepared { dir: dir.to_owned(), leftovers, manifest, published }),
+        Err(error) => {
+            leftovers.discard(storage);
+            Err(error)
+        }
+    }
 }
 
 /// Makes the directory of a checkpoint, durably.
@@ -32,18 +45,28 @@ fn write_files(
     job: &JobIdentity,
     epoch: u64,
     snapshot: &Snapshot,
-) -> Result<Prepared> {
+    packed: Packed<'_>,
+) -> Result<(Manifest, Published)> {
     create(storage, dir)?;
-    let data_name = data_name(epoch);
-    let (data, states) = pack(&snapshot.states);
-    let mut files = Vec::new();
-    if !data.is_empty() {
-        let path = dir.join(&data_name);
-        storage.write_new(&path, &data).map_err(|error| storage_error("write", &path, &error))?;
-        files.push(FileEntry { name: data_name, length: data.len() as u64, crc32c: crc32c::crc32c(&data) });
+    let mut size = 0;
+    let mut shared = None;
+    for (file, content) in packed.new_files() {
+        let path = file_path(dir, file);
+        if let (true, None, Some(parent)) = (file.shared, &shared, path.parent()) {
+            create(storage, parent)?;
+            shared = Some(parent.to_owned());
+        }
+        storage.write_new(&path, content).map_err(|error| storage_error("write", &path, &error))?;
+        size += content.len() as u64;
     }
+    // The manifest must not outlive the names that it refers to.
+    if let Some(shared) = shared {
+        storage.sync_dir(&shared).map_err(|error| storage_error("sync", &shared, &error))?;
+    }
+    let (files, states) = packed.into_entries();
+    let shares = files.iter().any(|file| file.shared);
     let manifest = Manifest {
-        format: FORMAT,
+        format: if shares { SHARING_FORMAT } else { FORMAT },
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         checkpoint: snapshot.checkpoint,
         kind: snapshot.kind,
@@ -52,46 +75,49 @@ fn write_files(
         job: job.clone(),
         files,
         states,
-    }
-    .encode()?;
+    };
+    let encoded = manifest.encode()?;
     let temporary = temporary_path(dir, epoch);
-    storage.write_new(&temporary, &manifest).map_err(|error| storage_error("write", &temporary, &error))?;
-    let published = Published { path: dir.display().to_string(), size: (data.len() + manifest.len()) as u64 };
-    Ok(Prepared { dir: dir.to_owned(), epoch, temporary, published })
+    storage.write_new(&temporary, &encoded).map_err(|error| storage_error("write", &temporary, &error))?;
+    let length = encoded.len() as u64;
+    let full_size = length + manifest.files.iter().map(|file| file.length).sum::<u64>();
+    let published = Published { path: dir.display().to_string(), size: size + length, full_size };
+    Ok((manifest, published))
 }
 
 /// A checkpoint that only lacks the name of its manifest.
 pub(crate) struct Prepared {
     dir: PathBuf,
-    epoch: u64,
-    temporary: PathBuf,
+    leftovers: Leftovers,
+    manifest: Manifest,
     published: Published,
 }
 
 impl Prepared {
     /// Gives it up.
     pub(crate) fn discard(self, storage: &dyn Storage) {
-        discard(storage, &self.dir, self.epoch);
+        self.leftovers.discard(storage);
     }
 
-    /// Makes it a checkpoint: one atomic step, which fails if another writer was faster.
+    /// Makes it a checkpoint: one atomic step, which fails if another writer was faster. Returns what
+    /// the next one may refer to.
     ///
     /// From that step on it stays, even if it is then reported as failed: a newer attempt may have
     /// restored it already, and would miss it at its next restart.
-    pub(crate) fn publish(self, storage: &dyn Storage) -> Result<Published> {
+    pub(crate) fn publish(self, storage: &dyn Storage) -> Result<(Published, Chains)> {
         self.link(storage)?;
         // A second name that is left over does no harm.
-        storage.remove_file(&self.temporary).ok();
+        storage.remove_file(&self.leftovers.temporary).ok();
         storage.sync_dir(&self.dir).map_err(|error| storage_error("sync", &self.dir, &error))?;
-        Ok(self.published)
+        Ok((self.published, Chains::of(&self.manifest)))
     }
 
     fn link(&self, storage: &dyn Storage) -> Result<()> {
         let manifest = self.dir.join(MANIFEST);
-        match storage.link_new(&self.temporary, &manifest) {
+        match storage.link_new(&self.leftovers.temporary, &manifest) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                discard(storage, &self.dir, self.epoch);
+                self.leftovers.discard(storage);
                 Err(Error::fix(format!("'{}' was written by another process", self.dir.display()))
                     .with_hint("let only one process run this job"))
             }
@@ -102,32 +128,25 @@ impl Prepared {
     }
 }
 
-/// Removes the files that a failed write left. What cannot be removed is harmless, and cleaned later.
-/// The directory stays, so that the number is not used again.
-fn discard(storage: &dyn Storage, dir: &Path, epoch: u64) {
-    storage.remove_file(&temporary_path(dir, epoch)).ok();
-    storage.remove_file(&dir.join(data_name(epoch))).ok();
+/// The files of a checkpoint that has no manifest yet.
+struct Leftovers {
+    temporary: PathBuf,
+    files: Vec<PathBuf>,
 }
 
-// The epoch in the names keeps writers of two epochs, of which one is stale, out of each other's files.
-
-fn data_name(epoch: u64) -> String {
-    format!("state-{epoch}.bin")
+impl Leftovers {
+    /// Removes what a failed write left. What cannot be removed is harmless, and cleaned later. The
+    /// directory stays, so that the number is not used again.
+    fn discard(&self, storage: &dyn Storage) {
+        storage.remove_file(&self.temporary).ok();
+        for file in &self.files {
+            storage.remove_file(file).ok();
+        }
+    }
 }
 
 fn temporary_path(dir: &Path, epoch: u64) -> PathBuf {
     dir.join(format!("{MANIFEST}.{epoch}.tmp"))
-}
-
-fn pack(states: &[TaskState]) -> (Vec<u8>, Vec<StateEntry>) {
-    let mut data = Vec::with_capacity(states.iter().map(|state| state.bytes.len()).sum());
-    let mut entries = Vec::with_capacity(states.len());
-    for state in states {
-        let (offset, length) = (data.len() as u64, state.bytes.len() as u64);
-        entries.push(StateEntry { id: state.id.clone(), subtask: state.subtask, file: 0, offset, length });
-        data.extend_from_slice(&state.bytes);
-    }
-    (data, entries)
 }
 
 /// Why a checkpoint cannot be read.
@@ -189,7 +208,7 @@ fn read_file(storage: &dyn Storage, dir: &Path, file: &FileEntry) -> Result<Vec<
     if name.contains(['/', '\\']) {
         return Err(format!("file '{name}' lies outside of it").into());
     }
-    let path = dir.join(name);
+    let path = file_path(dir, file);
     let bytes = storage.read(&path).map_err(|error| Unreadable::new(&format!("file '{name}'"), &path, &error))?;
     if bytes.len() as u64 != file.length {
         return Err(format!("file '{name}' has {} bytes instead of {}", bytes.len(), file.length).into());
@@ -201,7 +220,7 @@ fn read_file(storage: &dyn Storage, dir: &Path, file: &FileEntry) -> Result<Vec<
 }
 
 fn unpack(entry: &StateEntry, files: &[Vec<u8>]) -> Result<TaskState, String> {
-    let state = |bytes: Vec<u8>| TaskState { id: entry.id.clone(), subtask: entry.subtask, bytes };
+    let state = |bytes: Vec<u8>| TaskState { id: entry.id.clone(), subtask: entry.subtask, part: entry.part, bytes };
     if entry.length == 0 {
         return Ok(state(Vec::new()));
     }
@@ -210,6 +229,19 @@ fn unpack(entry: &StateEntry, files: &[Vec<u8>]) -> Result<TaskState, String> {
         .and_then(|(offset, length)| files.get(entry.file)?.get(offset..offset.checked_add(length)?))
         .map(|bytes| state(bytes.to_vec()))
         .ok_or_else(|| format!("the state of '{}' lies outside of its file", entry.id))
+}
+
+/// Verifies a checkpoint as [`read`] does, one file at a time; shared files that are among `verified`
+/// were verified before.
+pub(crate) fn verify(storage: &dyn Storage, dir: &Path, verified: &mut HashSet<String>) -> Result<(), Unreadable> {
+    let manifest = read_manifest(storage, dir)?.ok_or_else(|| "it has no manifest: it was not completed".to_owned())?;
+    let needed: HashSet<String> =
+        manifest.files.iter().filter(|file| file.shared).map(|file| file.name.clone()).collect();
+    for file in manifest.files.iter().filter(|file| !file.shared || !verified.contains(&file.name)) {
+        read_file(storage, dir, file)?;
+    }
+    *verified = needed;
+    Ok(())
 }
 
 /// Removes a checkpoint: its manifest first, so that half of one is none.

@@ -9,6 +9,7 @@
 //!     epochs/0000000002.json     attempt 2 began from chk-6 of epoch 1
 //!     chk-6/state-1.bin          the states of all subtasks, one behind the other
 //!     chk-6/MANIFEST.json        checksum, format version, job, epoch, states
+//!     shared/6-1-2.bin           what checkpoints after chk-6 build on (see `packing`)
 //!     chk-7/state-2.bin          a checkpoint that was not completed: ignored, then cleaned
 //! <savepoint dir>/savepoint-4f1c22-9b2e0c51d7aa/
 //!     state-2.bin, MANIFEST.json
@@ -22,13 +23,13 @@
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> sluice_model::Result<()> {
-//! use sluice_state::{CheckpointStore, JobIdentity, Restore, S3Options, Snapshot, SnapshotKind, TaskState};
+//! use sluice_state::{CheckpointStore, JobIdentity, Part, Restore, S3Options, Snapshot, SnapshotKind, TaskState};
 //! # let scratch = std::env::temp_dir().join(format!("sluice-state-doc-{}", std::process::id()));
 //! # let dir = scratch.display().to_string();
 //! let job = JobIdentity { id: "a1".into(), name: "sales".into(), key: "sales".into() };
 //! let store = CheckpointStore::new(&dir, &S3Options::default(), job, 3)?;
 //! let attempt = store.begin(Restore::Fresh).await?;
-//! let state = TaskState { id: "source: sales".into(), subtask: 0, bytes: b"offset 7".to_vec() };
+//! let state = TaskState { id: "source: sales".into(), subtask: 0, part: Part::Whole, bytes: b"offset 7".to_vec() };
 //! let snapshot = Snapshot {
 //!     checkpoint: attempt.next_checkpoint, kind: SnapshotKind::Checkpoint, timestamp: 0, states: vec![state.clone()],
 //! };
@@ -50,6 +51,7 @@ mod location;
 mod manifest;
 mod object;
 mod object_failure;
+mod packing;
 mod retention;
 mod s3;
 mod snapshot;
@@ -65,8 +67,10 @@ mod machine;
 #[cfg(test)]
 mod object_tests;
 #[cfg(test)]
+mod sharing_tests;
+#[cfg(test)]
 mod tests;
 
 pub use s3::S3Options;
-pub use snapshot::{Checkpoint, JobIdentity, Published, SkippedCheckpoint, Snapshot, SnapshotKind, TaskState};
+pub use snapshot::{Checkpoint, JobIdentity, Part, Published, SkippedCheckpoint, Snapshot, SnapshotKind, TaskState};
 pub use store::{Attempt, CheckpointStore, CheckpointWriter, Restore, open, write_savepoint};

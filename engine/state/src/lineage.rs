@@ -32,6 +32,8 @@ pub(crate) struct Entry {
     pub(crate) dir: PathBuf,
     /// Epoch of its writer, or what is wrong with its manifest; `None` if it was not completed.
     pub(crate) epoch: Option<Result<u64, String>>,
+    /// Shared files that it refers to.
+    pub(crate) shared: Vec<String>,
 }
 
 /// The directories of a job's checkpoints, by id.
@@ -41,12 +43,16 @@ pub(crate) fn entries(storage: &dyn Storage, job_dir: &Path) -> Result<Vec<Entry
     for name in names {
         let Some(id) = name.strip_prefix("chk-").and_then(|id| id.parse().ok()) else { continue };
         let dir = job_dir.join(&name);
+        let mut shared = Vec::new();
         let epoch = match directory::read_manifest(storage, &dir) {
-            Ok(manifest) => manifest.map(|manifest| Ok(manifest.epoch)),
+            Ok(manifest) => manifest.map(|manifest| {
+                shared.extend(manifest.files.into_iter().filter(|file| file.shared).map(|file| file.name));
+                Ok(manifest.epoch)
+            }),
             Err(Unreadable::Damaged(why)) => Some(Err(why)),
             Err(Unreadable::Unavailable(error)) => return Err(error),
         };
-        entries.push(Entry { id, dir, epoch });
+        entries.push(Entry { id, dir, epoch, shared });
     }
     entries.sort_unstable_by_key(|entry| entry.id);
     Ok(entries)
@@ -126,7 +132,7 @@ mod tests {
     }
 
     fn entry(id: CheckpointId, epoch: u64) -> Entry {
-        Entry { id, dir: PathBuf::from(format!("chk-{id}")), epoch: Some(Ok(epoch)) }
+        Entry { id, dir: PathBuf::from(format!("chk-{id}")), epoch: Some(Ok(epoch)), shared: Vec::new() }
     }
 
     fn names(lineage: &Lineage) -> Vec<String> {

@@ -9,16 +9,25 @@
 //! }}
 //! ```
 //!
+//! A checkpoint that shares files with others has format 2. Its files with `"shared": true` lie in
+//! the directory `shared` beside it, and its states may consist of several parts in their order:
+//!
+//! ```json
+//! {"id": "join", "subtask": 0, "part": "base", "file": 1, …}, {"id": "join", "subtask": 0, "part": {"delta": …}, …}
+//! ```
+//!
 //! The checksum is the CRC-32C of the bytes between `"manifest":` and the last brace, so that the
 //! manifest is JSON for every reader and still guarded to the last bit.
 
 use serde::{Deserialize, Serialize};
 use sluice_model::{CheckpointId, Error, Result};
 
-use crate::snapshot::{JobIdentity, SnapshotKind};
+use crate::snapshot::{JobIdentity, Part, SnapshotKind};
 
 /// Version of the layout. A reader refuses newer ones.
 pub(crate) const FORMAT: u32 = 1;
+/// Version of the layout of checkpoints that share files.
+pub(crate) const SHARING_FORMAT: u32 = 2;
 
 /// Name of the manifest.
 pub(crate) const MANIFEST: &str = "MANIFEST.json";
@@ -42,12 +51,22 @@ pub(crate) struct Manifest {
     pub(crate) states: Vec<StateEntry>,
 }
 
-/// A file beside the manifest.
+/// A file beside the manifest, or in the directory of shared files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileEntry {
     pub(crate) name: String,
     pub(crate) length: u64,
     pub(crate) crc32c: u32,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) shared: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_whole(part: &Part) -> bool {
+    *part == Part::Whole
 }
 
 /// Where the state of a subtask is.
@@ -55,6 +74,8 @@ pub(crate) struct FileEntry {
 pub(crate) struct StateEntry {
     pub(crate) id: String,
     pub(crate) subtask: usize,
+    #[serde(default, skip_serializing_if = "is_whole")]
+    pub(crate) part: Part,
     /// Index into the files.
     pub(crate) file: usize,
     pub(crate) offset: u64,
@@ -91,10 +112,10 @@ fn check_format(body: &str) -> Result<(), String> {
         format: u32,
     }
     let found: Format = serde_json::from_str(body).map_err(|error| format!("the manifest cannot be read: {error}"))?;
-    if found.format == FORMAT {
+    if (FORMAT..=SHARING_FORMAT).contains(&found.format) {
         return Ok(());
     }
-    Err(format!("its format version is {}, this engine reads version {FORMAT}", found.format))
+    Err(format!("its format version is {}, this engine reads versions {FORMAT} to {SHARING_FORMAT}", found.format))
 }
 
 #[cfg(test)]
@@ -110,8 +131,8 @@ mod tests {
             epoch: 2,
             timestamp: 1,
             job: JobIdentity { id: "a".into(), name: "ü \"sales\"".into(), key: "k".into() },
-            files: vec![FileEntry { name: "state-2.bin".into(), length: 3, crc32c: 4 }],
-            states: vec![StateEntry { id: "s".into(), subtask: 0, file: 0, offset: 0, length: 3 }],
+            files: vec![FileEntry { name: "state-2.bin".into(), length: 3, crc32c: 4, shared: false }],
+            states: vec![StateEntry { id: "s".into(), subtask: 0, part: Part::Whole, file: 0, offset: 0, length: 3 }],
         }
     }
 
@@ -139,6 +160,6 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_by_number() {
         let bytes = Manifest { format: 9, ..manifest() }.encode().unwrap();
-        assert_eq!(Manifest::decode(&bytes).unwrap_err(), "its format version is 9, this engine reads version 1");
+        assert_eq!(Manifest::decode(&bytes).unwrap_err(), "its format version is 9, this engine reads versions 1 to 2");
     }
 }

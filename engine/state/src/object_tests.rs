@@ -3,7 +3,7 @@
 use crate::crash_store::{Conditions, LastRequest};
 use crate::machine::{BucketMachine, Machine, run};
 use crate::tests::{Told, snapshot, states, work};
-use crate::{Restore, Snapshot, TaskState};
+use crate::{Part, Restore, Snapshot, TaskState};
 use sluice_model::Reaction;
 
 #[test]
@@ -64,7 +64,7 @@ fn large_states_go_and_come_in_parts() {
     let machine = BucketMachine::default();
     let attempt = run(machine.store().begin(Restore::Fresh)).unwrap();
     let bytes: Vec<u8> = (0..40_u32 << 20).map(|index| (index ^ (index >> 11)) as u8).collect();
-    let state = TaskState { id: "join".into(), subtask: 0, bytes };
+    let state = TaskState { id: "join".into(), subtask: 0, part: Part::Whole, bytes };
     run(attempt.writer.write(Snapshot { states: vec![state.clone()], ..snapshot(1) })).unwrap();
     let restored = run(machine.store().begin(Restore::Latest)).unwrap().restored.unwrap();
     assert!(restored.states == [state]);

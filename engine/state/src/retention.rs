@@ -1,5 +1,6 @@
 //! Removes checkpoints that newer ones have made superfluous.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use sluice_model::{CheckpointId, Error, Result};
@@ -7,11 +8,19 @@ use sluice_model::{CheckpointId, Error, Result};
 use crate::directory::{self, Unreadable};
 use crate::epoch::{Began, Epochs};
 use crate::lineage::{Entry, Lineage, entries};
+use crate::packing::{shared_dir, writer_of};
 use crate::storage::{Storage, storage_error};
 
 /// Keeps the newest `retained` checkpoints of the lineage, and everything that is newer than the
-/// oldest of them. Removes nothing unless the newest one has just been read back and verified.
-pub(crate) fn clean(storage: &dyn Storage, job_dir: &Path, epochs: &Epochs, retained: usize) -> Result<()> {
+/// oldest of them, with the shared files that any of these refers to. Removes nothing unless the newest
+/// one has just been read back and verified, shared files once.
+pub(crate) fn clean(
+    storage: &dyn Storage,
+    job_dir: &Path,
+    epochs: &Epochs,
+    retained: usize,
+    verified: &mut HashSet<String>,
+) -> Result<()> {
     let entries = entries(storage, job_dir)?;
     let lineage = Lineage::follow(&epochs.records(storage)?, &entries);
     let kept: Vec<(u64, CheckpointId)> = lineage
@@ -30,7 +39,7 @@ pub(crate) fn clean(storage: &dyn Storage, job_dir: &Path, epochs: &Epochs, reta
     if kept.len() < retained.max(1) {
         return Ok(());
     }
-    directory::read(storage, &newest.path).map_err(|error| match error {
+    directory::verify(storage, &newest.path, verified).map_err(|error| match error {
         Unreadable::Damaged(why) => {
             Error::retry(format!("checkpoint '{}' is damaged, older ones are kept", newest.path.display())).because(why)
         }
@@ -39,5 +48,26 @@ pub(crate) fn clean(storage: &dyn Storage, job_dir: &Path, epochs: &Epochs, reta
     for Entry { dir, .. } in entries.iter().filter(|entry| entry.id < oldest_id) {
         directory::remove(storage, dir).map_err(|error| storage_error("remove", dir, &error))?;
     }
+    remove_shared(storage, job_dir, &entries, oldest_id)?;
     epochs.remove(storage, |epoch| epoch >= oldest_epoch)
+}
+
+/// Removes the shared files of checkpoints before `oldest` that no later checkpoint refers to. Those
+/// of later ones stay: their manifests may be on their way.
+fn remove_shared(storage: &dyn Storage, job_dir: &Path, entries: &[Entry], oldest: CheckpointId) -> Result<()> {
+    let kept = || entries.iter().filter(|entry| entry.id >= oldest);
+    // What a damaged manifest refers to is not known. It goes in its time.
+    if kept().any(|entry| matches!(entry.epoch, Some(Err(_)))) {
+        return Ok(());
+    }
+    let needed: HashSet<&str> = kept().flat_map(|entry| &entry.shared).map(String::as_str).collect();
+    let dir = shared_dir(job_dir);
+    let names = storage.list(&dir).map_err(|error| storage_error("list", &dir, &error))?;
+    for name in names {
+        if writer_of(&name).is_some_and(|writer| writer < oldest) && !needed.contains(name.as_str()) {
+            let path = dir.join(&name);
+            storage.remove_file(&path).map_err(|error| storage_error("remove", &path, &error))?;
+        }
+    }
+    Ok(())
 }

@@ -24,13 +24,32 @@ pub enum SnapshotKind {
     Savepoint,
 }
 
-/// The state of one subtask of one node.
+/// What a [`TaskState`] holds of the state of its subtask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// All of it, for this checkpoint alone.
+    #[default]
+    Whole,
+    /// All of it; later checkpoints may build on it.
+    Base,
+    /// What has changed since checkpoint `since`.
+    Delta {
+        /// The checkpoint, the newest one of its writer.
+        since: CheckpointId,
+    },
+}
+
+/// The state of one subtask of one node, or a part of it: those of one subtask are to be read in
+/// their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskState {
     /// Name of the node's state: the plan's `state_id`.
     pub id: String,
     /// Which subtask, from 0.
     pub subtask: usize,
+    /// Whether it is all there is.
+    pub part: Part,
     /// What it stored; the engine does not look inside.
     pub bytes: Vec<u8>,
 }
@@ -72,8 +91,10 @@ pub struct Checkpoint {
 pub struct Published {
     /// Its directory.
     pub path: String,
-    /// Bytes of all its files.
+    /// Bytes that were written for it.
     pub size: u64,
+    /// Bytes of all its files, those included that older checkpoints have written.
+    pub full_size: u64,
 }
 
 /// A checkpoint that should have been restored but is damaged.

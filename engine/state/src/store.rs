@@ -1,7 +1,8 @@
 //! The store of a job's checkpoints, and the writer that an attempt gets.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluice_model::{CheckpointId, Error, Result};
 
@@ -10,6 +11,7 @@ use crate::epoch::{Began, EpochRecord, Epochs};
 use crate::lineage::{Candidate, Lineage, entries};
 use crate::location::{self, Place, Storages};
 use crate::manifest::MANIFEST;
+use crate::packing::{Chains, shared_dir};
 use crate::s3::S3Options;
 use crate::snapshot::{Checkpoint, JobIdentity, Published, SkippedCheckpoint, Snapshot};
 use crate::storage::{Storage, storage_error};
@@ -39,6 +41,8 @@ struct Shared {
     epochs: Epochs,
     job: JobIdentity,
     retained: usize,
+    /// Shared files that have been read back.
+    verified: Mutex<HashSet<String>>,
 }
 
 /// An attempt that has begun: its writer, and what it goes on from.
@@ -61,6 +65,8 @@ pub struct Attempt {
 pub struct CheckpointWriter {
     store: Arc<Shared>,
     record: Arc<EpochRecord>,
+    /// What its next checkpoint may refer to.
+    chains: Arc<Mutex<Chains>>,
 }
 
 impl CheckpointStore {
@@ -77,7 +83,8 @@ impl CheckpointStore {
         let Place { storage, path } = storages.place(checkpoint_dir)?;
         let dir = path.join(&job.key);
         let epochs = Epochs::of_job(&dir);
-        Ok(Self(Arc::new(Shared { storages, storage, dir, epochs, job, retained })))
+        let verified = Mutex::default();
+        Ok(Self(Arc::new(Shared { storages, storage, dir, epochs, job, retained, verified })))
     }
 
     /// Begins an attempt: fences all earlier ones, finds what to restore and writes that down.
@@ -108,11 +115,18 @@ impl CheckpointWriter {
     /// Takes a number for a checkpoint that is about to be taken, durably: no later attempt uses it
     /// again, whatever becomes of this one. Sinks may tell their transactions apart by it.
     ///
+    /// Returns the checkpoint that it may build on ([`Part::Delta`](crate::Part)), if there is one: the
+    /// newest that this writer has stored, as long as all its files are there.
+    ///
     /// # Errors
     /// The storage failed, or a newer attempt has begun: then there is no use in taking it.
-    pub async fn reserve(&self, checkpoint: CheckpointId) -> Result<()> {
+    pub async fn reserve(&self, checkpoint: CheckpointId) -> Result<Option<CheckpointId>> {
         let writer = self.clone();
-        blocking(move || writer.store.reserve(&writer.record, checkpoint)).await
+        blocking(move || {
+            writer.store.reserve(&writer.record, checkpoint)?;
+            writer.store.intact(&lock(&writer.chains))
+        })
+        .await
     }
 
     /// Stores a snapshot. When this returns it is durable.
@@ -121,7 +135,13 @@ impl CheckpointWriter {
     /// The storage failed (then nothing was stored), or a newer attempt has begun.
     pub async fn write(&self, snapshot: Snapshot) -> Result<Published> {
         let writer = self.clone();
-        blocking(move || writer.store.write(&writer.record, &snapshot)).await
+        blocking(move || {
+            let mut chains = lock(&writer.chains);
+            let (published, next) = writer.store.write(&writer.record, &snapshot, &chains)?;
+            *chains = next;
+            Ok(published)
+        })
+        .await
     }
 
     /// Removes checkpoints beyond the number to retain. Savepoints are never removed.
@@ -130,8 +150,11 @@ impl CheckpointWriter {
     /// The storage failed; what could not be removed is tried again next time.
     pub async fn clean(&self) -> Result<()> {
         let shared = Arc::clone(&self.store);
-        blocking(move || crate::retention::clean(shared.storage.as_ref(), &shared.dir, &shared.epochs, shared.retained))
-            .await
+        blocking(move || {
+            let Shared { storage, dir, epochs, retained, verified, .. } = shared.as_ref();
+            crate::retention::clean(storage.as_ref(), dir, epochs, *retained, &mut lock(verified))
+        })
+        .await
     }
 }
 
@@ -155,7 +178,7 @@ impl Shared {
         let record = EpochRecord { epoch, began, next_checkpoint };
         self.epochs.record(storage, &record)?;
         let restored = found.map(|(_, checkpoint)| checkpoint);
-        let writer = CheckpointWriter { store: Arc::clone(&self), record: Arc::new(record) };
+        let writer = CheckpointWriter { store: Arc::clone(&self), record: Arc::new(record), chains: Arc::default() };
         Ok(Attempt { epoch, next_checkpoint, restored, skipped, writer })
     }
 
@@ -189,15 +212,25 @@ impl Shared {
         directory::create(storage, &self.checkpoint_dir(checkpoint))
     }
 
+    /// Somebody may have removed what the next checkpoint would refer to.
+    fn intact(&self, chains: &Chains) -> Result<Option<CheckpointId>> {
+        if chains.is_empty() {
+            return Ok(chains.intact(&[]));
+        }
+        let dir = shared_dir(&self.dir);
+        let names = self.storage.list(&dir).map_err(|error| storage_error("list", &dir, &error))?;
+        Ok(chains.intact(&names))
+    }
+
     fn checkpoint_dir(&self, checkpoint: CheckpointId) -> PathBuf {
         self.dir.join(format!("chk-{checkpoint}"))
     }
 
-    fn write(&self, record: &EpochRecord, snapshot: &Snapshot) -> Result<Published> {
+    fn write(&self, record: &EpochRecord, snapshot: &Snapshot, chains: &Chains) -> Result<(Published, Chains)> {
         let storage = self.storage.as_ref();
         let dir = self.checkpoint_dir(snapshot.checkpoint);
         self.epochs.check(storage, record)?;
-        let prepared = directory::prepare(storage, &dir, &self.job, record.epoch, snapshot)?;
+        let prepared = directory::prepare(storage, &dir, &self.job, record.epoch, snapshot, Some(chains))?;
         if let Err(error) = self.epochs.check(storage, record) {
             prepared.discard(storage);
             return Err(error);
@@ -296,7 +329,14 @@ pub(crate) fn write_savepoint_on(
     let job_part: String = job.id.chars().take(6).collect();
     let random: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
     let dir = path.join(format!("savepoint-{job_part}-{random}"));
-    directory::prepare(storage.as_ref(), &dir, job, epoch, snapshot)?.publish(storage.as_ref())
+    let (published, _) =
+        directory::prepare(storage.as_ref(), &dir, job, epoch, snapshot, None)?.publish(storage.as_ref())?;
+    Ok(published)
+}
+
+/// Whoever panicked while holding it has left it as it was.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

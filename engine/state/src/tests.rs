@@ -12,7 +12,9 @@ use crate::location::{Place, Storages};
 use crate::machine::{BucketMachine, DiskMachine, Machine, job, run};
 use crate::storage::Storage;
 use crate::store::{open_on, write_savepoint_on};
-use crate::{Attempt, Checkpoint, CheckpointStore, JobIdentity, Restore, S3Options, Snapshot, SnapshotKind, TaskState};
+use crate::{
+    Attempt, Checkpoint, CheckpointStore, JobIdentity, Part, Restore, S3Options, Snapshot, SnapshotKind, TaskState,
+};
 
 /// Runs each of the functions below on both machines.
 macro_rules! on_both {
@@ -45,7 +47,12 @@ on_both! {
 
 /// States that tell their checkpoint.
 pub(crate) fn states(checkpoint: CheckpointId) -> Vec<TaskState> {
-    let state = |id: &str, subtask, bytes: String| TaskState { id: id.into(), subtask, bytes: bytes.into_bytes() };
+    let state = |id: &str, subtask, bytes: String| TaskState {
+        id: id.into(),
+        subtask,
+        part: Part::Whole,
+        bytes: bytes.into_bytes(),
+    };
     vec![
         state("source: sales", 0, format!("offset {checkpoint}")),
         state("sink: kafka", 0, String::new()),

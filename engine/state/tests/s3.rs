@@ -9,7 +9,7 @@ use std::net::TcpStream;
 
 use sluice_model::{Reaction, Secret};
 use sluice_state::{
-    CheckpointStore, JobIdentity, Restore, S3Options, Snapshot, SnapshotKind, TaskState, open, write_savepoint,
+    CheckpointStore, JobIdentity, Part, Restore, S3Options, Snapshot, SnapshotKind, TaskState, open, write_savepoint,
 };
 
 fn port() -> u16 {
@@ -51,7 +51,7 @@ fn store(dir: &str) -> CheckpointStore {
 }
 
 fn snapshot(checkpoint: u64, bytes: Vec<u8>) -> Snapshot {
-    let states = vec![TaskState { id: "source: sales".into(), subtask: 0, bytes }];
+    let states = vec![TaskState { id: "source: sales".into(), subtask: 0, part: Part::Whole, bytes }];
     Snapshot { checkpoint, kind: SnapshotKind::Checkpoint, timestamp: 5, states }
 }
 

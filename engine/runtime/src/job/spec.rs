@@ -75,6 +75,11 @@ pub struct JobConfig {
     pub checkpoint_timeout: Duration,
     /// Least pause between the end of a checkpoint and the beginning of the next.
     pub min_pause: Duration,
+    /// Checkpoints hold what has changed since the one before (`execution.checkpointing.incremental`).
+    pub incremental: bool,
+    /// Operators whose state has fewer bytes hand out all of it
+    /// (`execution.checkpointing.data-inline-threshold`).
+    pub inline_threshold: u64,
     /// Checkpoints that are kept.
     pub retained: usize,
     /// Failed checkpoints in a row that are borne; one more fails the attempt.
@@ -99,6 +104,8 @@ impl Default for JobConfig {
             checkpoint_interval: None,
             checkpoint_timeout: Duration::from_secs(600),
             min_pause: Duration::ZERO,
+            incremental: false,
+            inline_threshold: 20 << 10,
             retained: 3,
             tolerable_failed_checkpoints: 0,
             restart: RestartStrategy::None,

@@ -22,7 +22,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use sluice_model::{Barrier, CheckpointId, Error, Result};
-use sluice_state::TaskState;
+use sluice_state::{Part, TaskState};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +97,7 @@ impl TaskLink {
 
     /// Hands in the task's state at a barrier: that of its reader or writer, and those of its operators.
     pub(crate) fn acknowledge(&self, checkpoint: CheckpointId, own: Option<Vec<u8>>, operators: Vec<OperatorSnapshot>) {
-        let state = |bytes| TaskState { id: self.state_id.clone(), subtask: self.subtask, bytes };
+        let state = |bytes| TaskState { id: self.state_id.clone(), subtask: self.subtask, part: Part::Whole, bytes };
         let mut states: Vec<_> = own.map(state).into_iter().collect();
         let task = self.index;
         if operators.is_empty() {

@@ -36,7 +36,7 @@ impl OperatorTask {
                     self.outputs.send_all(&mut sent).await?;
                 }
                 GateEvent::Barrier(barrier) => {
-                    let state = self.chain.snapshot(self.link.subtask)?;
+                    let state = self.chain.snapshot(barrier, self.link.subtask)?;
                     self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
                     self.link.acknowledge(barrier.checkpoint, None, state);
                 }

@@ -114,7 +114,7 @@ impl SourceTask {
         if drain {
             self.end_time().await?;
         }
-        let state = self.chain.snapshot(self.link.subtask)?;
+        let state = self.chain.snapshot(barrier, self.link.subtask)?;
         self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
         if barrier.kind == BarrierKind::Stop {
             self.phase = self.phase.stopped();

@@ -24,7 +24,7 @@ pub(crate) fn flink_job_metrics(job: &JobHandle, now: i64) -> Vec<(&'static str,
         ("lastCompletedCheckpointId", newest.map_or(0, |info| count(info.id))),
         ("lastCheckpointDuration", newest.and_then(|info| info.duration_ms).unwrap_or(-1)),
         ("lastCheckpointSize", newest.map_or(-1, |info| count(info.size_bytes))),
-        ("lastCheckpointFullSize", newest.map_or(-1, |info| count(info.size_bytes))),
+        ("lastCheckpointFullSize", newest.map_or(-1, |info| count(info.full_size_bytes))),
         ("lastCheckpointCompletedTimestamp", newest.and_then(|info| info.latest_ack_timestamp).unwrap_or(-1)),
         ("lastCheckpointRestoreTimestamp", checkpoints.restored.as_ref().map_or(-1, |restored| restored.timestamp)),
     ]

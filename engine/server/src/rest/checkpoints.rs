@@ -70,7 +70,7 @@ fn checkpoint_of(info: &CheckpointInfo) -> Value {
         "trigger_timestamp": info.trigger_timestamp,
         "latest_ack_timestamp": info.latest_ack_timestamp.unwrap_or(-1),
         "checkpointed_size": info.size_bytes,
-        "state_size": info.size_bytes,
+        "state_size": info.full_size_bytes,
         "end_to_end_duration": info.duration_ms.unwrap_or(-1),
         "alignment_buffered": 0,
         "processed_data": 0,
@@ -96,12 +96,14 @@ fn checkpoint_of(info: &CheckpointInfo) -> Value {
 
 fn summary(history: &[CheckpointInfo]) -> Value {
     let completed = || history.iter().filter(|info| matches!(info.status, CheckpointStatus::Completed));
-    let sizes: Vec<i64> = completed().map(|info| i64::try_from(info.size_bytes).unwrap_or(i64::MAX)).collect();
+    let bytes = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);
+    let sizes: Vec<i64> = completed().map(|info| bytes(info.size_bytes)).collect();
+    let full_sizes: Vec<i64> = completed().map(|info| bytes(info.full_size_bytes)).collect();
     let durations: Vec<i64> = completed().filter_map(|info| info.duration_ms).collect();
     let mut summary = Map::new();
     for (name, values) in [
-        ("checkpointed_size", sizes.clone()),
-        ("state_size", sizes),
+        ("checkpointed_size", sizes),
+        ("state_size", full_sizes),
         ("end_to_end_duration", durations),
         ("alignment_buffered", Vec::new()),
         ("processed_data", Vec::new()),

@@ -77,6 +77,8 @@ impl Settings {
             checkpoint_interval,
             checkpoint_timeout: self.duration("execution.checkpointing.timeout").unwrap_or(Duration::from_secs(600)),
             min_pause: self.duration("execution.checkpointing.min-pause").unwrap_or_default(),
+            incremental: self.is_true("execution.checkpointing.incremental"),
+            inline_threshold: self.memory_size("execution.checkpointing.data-inline-threshold").unwrap_or(20 << 10),
             // Flink keeps one by default; a broken newest one needs an older one to fall back to.
             retained: self
                 .number::<usize>("execution.checkpointing.num-retained")

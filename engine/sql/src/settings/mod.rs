@@ -47,13 +47,15 @@ const FOREIGN_PREFIXES: [&str; 12] = [
 ];
 
 /// Older spellings and what they mean today.
-const ALIASES: [(&str, &str); 24] = [
+const ALIASES: [(&str, &str); 26] = [
     ("state.checkpoints.dir", "execution.checkpointing.dir"),
     ("state.backend.fs.checkpointdir", "execution.checkpointing.dir"),
     ("state.savepoints.dir", "execution.checkpointing.savepoint-dir"),
     ("savepoints.state.backend.fs.dir", "execution.checkpointing.savepoint-dir"),
     ("state.checkpoints.num-retained", "execution.checkpointing.num-retained"),
     ("state.backend.incremental", "execution.checkpointing.incremental"),
+    ("state.storage.fs.memory-threshold", "execution.checkpointing.data-inline-threshold"),
+    ("state.backend.fs.memory-threshold", "execution.checkpointing.data-inline-threshold"),
     ("execution.savepoint.path", "execution.state-recovery.path"),
     ("execution.savepoint.ignore-unclaimed-state", "execution.state-recovery.ignore-unclaimed-state"),
     ("execution.savepoint-restore-mode", "execution.state-recovery.claim-mode"),
@@ -167,6 +169,10 @@ impl Settings {
 
     pub(crate) fn duration(&self, key: &str) -> Option<Duration> {
         parse_duration(self.get(key)?)
+    }
+
+    pub(crate) fn memory_size(&self, key: &str) -> Option<u64> {
+        parse_memory_size(self.get(key)?)
     }
 
     pub(crate) fn number<T: std::str::FromStr>(&self, key: &str) -> Option<T> {

@@ -2,8 +2,8 @@
 
 use sluice_model::{ChangelogMode, TableDefinition, TableOptions, from_pretty};
 use sluice_plan::{
-    Calc, Distribution, Input, Node, NodeId, Operation, Output, Sink, SinkTarget, Source, SourceTable, StreamPlan,
-    Values,
+    Calc, Distribution, Input, Node, NodeId, Normalize, Operation, Output, Sink, SinkTarget, Source, SourceTable,
+    StreamPlan, Values,
 };
 
 /// Builds plans.
@@ -51,6 +51,13 @@ impl PlanBuilder {
         let filter = above.map(|above| datafusion_expr::col("v").gt(datafusion_expr::lit(above)));
         let calc = Operation::Calc(Calc { filter, projection: columns() });
         self.add(calc, vec![Input { node: from, port: 0, distribution }], id, parallelism)
+    }
+
+    /// Keeps the last row of every `id`.
+    pub(crate) fn normalize(&mut self, from: NodeId, id: &str, parallelism: usize) -> NodeId {
+        let normalize = Operation::Normalize(Normalize { key: vec![0], update_before: true });
+        let input = Input { node: from, port: 0, distribution: Distribution::Hash(vec![0]) };
+        self.add(normalize, vec![input], id, parallelism)
     }
 
     pub(crate) fn union(&mut self, from: &[NodeId], id: &str) -> NodeId {
