@@ -29,7 +29,12 @@ mod state;
 #[cfg(test)]
 mod testing;
 mod time;
+mod ttl;
+#[cfg(test)]
+mod ttl_tests;
 mod upsert_materialize;
+
+use std::time::Duration;
 
 use sluice_model::{ChangelogBatch, Error, Result};
 
@@ -66,6 +71,24 @@ pub trait Operator: Send {
     fn on_watermark(&mut self, _watermark: i64, _output: Output<'_>) -> Result<()> {
         Ok(())
     }
+
+    /// When [`on_processing_time`](Self::on_processing_time) is to be called next, in milliseconds since
+    /// 1970; `None` for operators that do not depend on the time of day.
+    fn next_timer(&self) -> Option<i64> {
+        None
+    }
+
+    /// The time of day has reached `now_millis`, which is [`next_timer`](Self::next_timer) or later.
+    ///
+    /// # Errors
+    /// As [`on_batch`](Self::on_batch).
+    fn on_processing_time(&mut self, _now_millis: i64, _output: Output<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Forgets what it keeps of its inputs so long after it was last written; one duration, or none,
+    /// per input. Called before anything else. Operators without state need not care.
+    fn expire_after(&mut self, _ttl: &[Option<Duration>]) {}
 
     /// The watermark that the rows put out since the last call bring with them, in milliseconds since
     /// 1970; `None` for all operators but those that make watermarks.

@@ -13,6 +13,7 @@
 //! row that is kept: the one that arrives may hold nothing but its key.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{Schema, SchemaRef};
@@ -25,6 +26,7 @@ use crate::key_index::{KeyIndex, Slot};
 use crate::row_codec::{EncodedRows, RowCodec};
 use crate::row_store::{NO_ROW, RowId, RowStore};
 use crate::state::{BATCH_ROWS, nullable};
+use crate::ttl::{self, Ttl, read_column};
 use crate::{Operator, Output, Scope, StateOutput, StateTable};
 
 /// The operator of [`sluice_plan::Normalize`].
@@ -43,6 +45,8 @@ pub struct Normalize {
     /// The row that the current batch holds last for a slot, in the order of first touch.
     touched: Vec<(Slot, u32)>,
     tables: [StateTable; 1],
+    /// Set if rows expire; by slot.
+    ttl: Option<Ttl>,
 }
 
 /// What is known of a key.
@@ -90,6 +94,7 @@ impl Normalize {
             dirty: BitSet::default(),
             touched: Vec::new(),
             tables: [table],
+            ttl: None,
         })
     }
 
@@ -117,7 +122,8 @@ impl Normalize {
             let old = self.slots[slot as usize].row;
             match (old != NO_ROW, kind(row as usize).is_addition()) {
                 (false, true) => changes.push(RowKind::Insert, row, None),
-                (true, true) if self.store.get(old) == rest.row(row as usize) => {}
+                // Consumers whose state expires as well have to hear of it.
+                (true, true) if self.ttl.is_none() && self.store.get(old) == rest.row(row as usize) => {}
                 (true, true) => {
                     if self.node.update_before {
                         changes.push(RowKind::UpdateBefore, row, Some(old));
@@ -137,8 +143,13 @@ impl Normalize {
             let kept = &mut self.slots[slot as usize];
             kept.touched = u32::MAX;
             let bytes = rest.row(row as usize);
+            let lives_longer = self.ttl.as_mut().is_some_and(|ttl| ttl.write(slot));
             match (kept.row != NO_ROW, kind(row as usize).is_addition()) {
-                (true, true) if self.store.get(kept.row) == bytes => continue,
+                (true, true) if self.store.get(kept.row) == bytes => {
+                    if !lives_longer {
+                        continue;
+                    }
+                }
                 (true, true) => self.store.replace(kept.row, bytes)?,
                 (false, true) => kept.row = self.store.insert(bytes, ())?,
                 (known, false) => {
@@ -156,6 +167,24 @@ impl Normalize {
             self.dirty.insert(slot);
         }
         Ok(())
+    }
+
+    /// Forgets the rows whose time is over.
+    fn expire(&mut self) {
+        let Some(ttl) = &self.ttl else { return };
+        let is_expired = |slot: &Slot| self.slots[*slot as usize].row != NO_ROW && ttl.is_expired(*slot);
+        let expired: Vec<Slot> = self.keys.slots().filter(is_expired).collect();
+        for slot in expired {
+            let kept = &mut self.slots[slot as usize];
+            self.store.remove(kept.row);
+            kept.row = NO_ROW;
+            if kept.saved {
+                self.dirty.insert(slot);
+            } else {
+                self.dirty.remove(slot);
+                self.keys.remove(slot);
+            }
+        }
     }
 
     /// The rows of changes, in the schema of the input.
@@ -198,6 +227,7 @@ impl Normalize {
             } else {
                 let rows = slots.iter().map(|slot| self.store.get(self.slots[*slot as usize].row));
                 columns.extend(self.rest.decode(rows)?);
+                columns.extend(self.ttl.as_ref().map(|ttl| ttl.column(slots.iter().copied())));
             }
             let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
             let rows = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options);
@@ -227,6 +257,24 @@ impl Operator for Normalize {
         let insertions = changes.kinds.iter().all(|kind| *kind == RowKind::Insert as u8);
         let kinds = std::mem::take(&mut changes.kinds);
         output(ChangelogBatch::try_new(rows, (!insertions).then(|| kinds.into()))?)
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        self.ttl.as_ref().map(Ttl::next_timer)
+    }
+
+    fn on_processing_time(&mut self, now_millis: i64, _output: Output<'_>) -> Result<()> {
+        if self.ttl.as_mut().is_some_and(|ttl| ttl.advance(now_millis)) {
+            self.expire();
+        }
+        Ok(())
+    }
+
+    fn expire_after(&mut self, ttl: &[Option<Duration>]) {
+        self.ttl = Ttl::new(ttl.first().copied().flatten());
+        if self.ttl.is_some() {
+            self.tables.iter_mut().for_each(ttl::add_column);
+        }
     }
 
     fn state_tables(&self) -> &[StateTable] {
@@ -272,6 +320,10 @@ impl Operator for Normalize {
         let rest = self.rest.encode(&rows.rows().project(&order).map_err(Error::from_arrow)?)?;
         self.apply(&rows, &key, &rest)?;
         self.keep(|row| rows.kind(row), &rest)?;
+        if let Some(ttl) = &mut self.ttl {
+            let written = read_column(rows.rows().columns())?;
+            self.touched.iter().for_each(|(slot, row)| ttl.restore(*slot, written(*row as usize)));
+        }
         for slot in self.dirty.take() {
             let kept = &mut self.slots[slot as usize];
             kept.saved = kept.row != NO_ROW;

@@ -16,6 +16,9 @@
 mod explain;
 mod node;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
@@ -87,6 +90,10 @@ pub struct Node {
 #[derive(Debug, Clone, Default)]
 pub struct StreamPlan {
     nodes: Vec<Node>,
+    /// How long operators keep what they were last told, if not for ever.
+    state_ttl: Option<Duration>,
+    /// Exceptions to that, one per input of a node.
+    state_ttl_of: BTreeMap<usize, Vec<Option<Duration>>>,
 }
 
 impl StreamPlan {
@@ -106,6 +113,26 @@ impl StreamPlan {
         }
         self.nodes.push(node);
         Ok(NodeId(self.nodes.len() - 1))
+    }
+
+    /// Lets the state of all operators expire so long after it was last written; `None`: never.
+    pub fn set_state_ttl(&mut self, ttl: Option<Duration>) {
+        self.state_ttl = ttl;
+    }
+
+    /// Lets what a node keeps of one of its inputs expire at another time than the rest.
+    pub fn set_state_ttl_of(&mut self, node: NodeId, input: usize, ttl: Option<Duration>) {
+        let all = self.nodes.get(node.0).map_or(0, |node| node.inputs.len());
+        let ttls = self.state_ttl_of.entry(node.0).or_insert_with(|| vec![self.state_ttl; all]);
+        if let Some(place) = ttls.get_mut(input) {
+            *place = ttl;
+        }
+    }
+
+    /// When what a node keeps of each of its inputs expires.
+    pub fn state_ttl(&self, node: NodeId) -> Vec<Option<Duration>> {
+        let all = self.nodes.get(node.0).map_or(0, |node| node.inputs.len());
+        self.state_ttl_of.get(&node.0).cloned().unwrap_or_else(|| vec![self.state_ttl; all])
     }
 
     /// All nodes, inputs before their consumers.

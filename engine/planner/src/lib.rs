@@ -69,11 +69,19 @@ pub struct PlannerSettings {
     pub batch: bool,
     /// `table.exec.sink.not-null-enforcer` is `DROP`: rows with NULL in a NOT NULL column are dropped.
     pub drop_nulls: bool,
+    /// `table.exec.state.ttl`: how long operators keep what they were last told; `None`: for ever.
+    pub state_ttl: Option<std::time::Duration>,
 }
 
 impl Default for PlannerSettings {
     fn default() -> Self {
-        Self { parallelism: 1, batch: false, upsert_materialize: Materialize::Auto, drop_nulls: false }
+        Self {
+            parallelism: 1,
+            batch: false,
+            upsert_materialize: Materialize::Auto,
+            drop_nulls: false,
+            state_ttl: None,
+        }
     }
 }
 

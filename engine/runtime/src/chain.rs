@@ -57,7 +57,10 @@ impl Chain {
         let step = |step: &crate::graph::Step| {
             let node = plan.node(step.node);
             let inputs: Vec<_> = node.inputs.iter().map(|input| plan.schema(input)).collect();
-            let operator = sluice_operators::operator(node, &inputs)?;
+            let mut operator = sluice_operators::operator(node, &inputs)?;
+            if let Some(operator) = &mut operator {
+                operator.expire_after(&plan.state_ttl(step.node));
+            }
             let watermarks = vec![i64::MIN; inputs.len()];
             Ok(Step {
                 state_id: node.state_id.clone(),
@@ -94,6 +97,23 @@ impl Chain {
     pub(crate) fn advance(&mut self, watermark: i64, sent: &mut Sent) -> Result<()> {
         for targets in &self.entries {
             enqueue(&mut self.work, targets, Moving::Watermark(watermark));
+        }
+        self.work_off(sent)
+    }
+
+    /// When [`on_processing_time`](Self::on_processing_time) is due, in milliseconds since 1970.
+    pub(crate) fn next_timer(&self) -> Option<i64> {
+        self.steps.iter().filter_map(|step| step.operator.as_ref()?.next_timer()).min()
+    }
+
+    /// It is `now_millis`: tells the operators that wait for it; what leaves the task is appended to
+    /// `sent`.
+    ///
+    /// # Errors
+    /// An operator failed.
+    pub(crate) fn on_processing_time(&mut self, now_millis: i64, sent: &mut Sent) -> Result<()> {
+        for step in &mut self.steps {
+            step.on_processing_time(now_millis, &mut self.work)?;
         }
         self.work_off(sent)
     }
@@ -157,6 +177,17 @@ impl Step {
         })?;
         if let Some(watermark) = operator.new_watermark() {
             enqueue(work, targets, Moving::Watermark(watermark));
+        }
+        Ok(())
+    }
+
+    fn on_processing_time(&mut self, now_millis: i64, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
+        let Self { operator: Some(operator), targets, .. } = self else { return Ok(()) };
+        if operator.next_timer().is_some_and(|timer| timer <= now_millis) {
+            operator.on_processing_time(now_millis, &mut |result| {
+                enqueue(work, targets, Moving::Rows(result));
+                Ok(())
+            })?;
         }
         Ok(())
     }

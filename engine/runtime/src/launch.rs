@@ -70,6 +70,7 @@ impl Launch<'_> {
                     subtask,
                     state_id: program.state_id(vertex).to_owned(),
                     metrics: Arc::clone(&shared.metrics),
+                    clock: Arc::clone(&self.job.clock),
                     status: Arc::clone(&shared.status),
                     events: self.events.clone(),
                     start: self.start.clone(),

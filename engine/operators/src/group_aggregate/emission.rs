@@ -3,7 +3,7 @@
 //! | group before | after | rows |
 //! |---|---|---|
 //! | absent | there | `+I after` |
-//! | there | there, the same | none |
+//! | there | there, the same | none, or as below where state expires |
 //! | there | there, another | `-U before`, `+U after` |
 //! | there | absent | `-D before` |
 
@@ -30,6 +30,8 @@ pub(super) struct Emission<'a> {
     pub(super) before: &'a [ArrayRef],
     pub(super) after: &'a [ArrayRef],
     pub(super) update_before: bool,
+    /// Results that are the same are put out as well: consumers keep them for a time only.
+    pub(super) repeats: bool,
 }
 
 /// Where a row comes from: the results before or after, and the place of the group in them.
@@ -73,7 +75,7 @@ impl Emission<'_> {
                 (false, false) => {}
                 (false, true) => push(RowKind::Insert, AFTER, place),
                 (true, false) => push(RowKind::Delete, BEFORE, place),
-                (true, true) if same => {}
+                (true, true) if same && !self.repeats => {}
                 (true, true) => {
                     if self.update_before {
                         push(RowKind::UpdateBefore, BEFORE, place);

@@ -44,6 +44,8 @@ mod tests;
 mod text;
 mod window;
 
+use std::time::Duration;
+
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
@@ -54,6 +56,7 @@ use self::marks::{LIVE, Marks};
 use self::window::Windows;
 use crate::key_index::{KeyIndex, Slot};
 use crate::state::{Scope, StateOutput, StateTable};
+use crate::ttl::{self, Ttl};
 use crate::{Operator, Output};
 
 /// An operator for a [`sluice_plan::GroupAggregate`].
@@ -74,6 +77,8 @@ pub struct GroupAggregate {
     restored: bool,
     /// Set if groups are put out when their window is over.
     windows: Option<Windows>,
+    /// Set if groups expire.
+    ttl: Option<Ttl>,
 }
 
 const UNTOUCHED: u32 = u32::MAX;
@@ -113,6 +118,7 @@ impl GroupAggregate {
             places: Vec::new(),
             restored: false,
             windows: node.window_end.map(Windows::new),
+            ttl: None,
         };
         operator.tables = operator.describe_tables(&node.calls, &types);
         Ok(operator)
@@ -207,6 +213,18 @@ impl GroupAggregate {
         }
     }
 
+    /// Forgets the groups whose time is over.
+    fn expire(&mut self) {
+        let Some(ttl) = &self.ttl else { return };
+        let expired: Vec<Slot> =
+            self.index.slots().filter(|slot| self.marks.is(*slot, LIVE) && ttl.is_expired(*slot)).collect();
+        for slot in expired {
+            self.rows[slot as usize] = 0;
+            self.calls.iter_mut().for_each(|call| call.clear(slot));
+            self.forget(slot);
+        }
+    }
+
     /// Forgets a group without rows, at the latest with the next snapshot.
     fn forget(&mut self, slot: Slot) {
         self.marks.dead(slot);
@@ -236,6 +254,11 @@ impl Operator for GroupAggregate {
         let is_windowed = self.windows.is_some();
         let before = if is_windowed { Vec::new() } else { self.evaluate(&touched.slots)? };
         let weights = self.weigh(&slots, batch.kinds())?;
+        if let Some(ttl) = &mut self.ttl {
+            for slot in &touched.slots {
+                ttl.write(*slot);
+            }
+        }
         for call in &mut self.calls {
             call.update(batch.rows(), &slots, &weights)?;
         }
@@ -255,6 +278,7 @@ impl Operator for GroupAggregate {
             before: &before,
             after: &after,
             update_before: self.update_before,
+            repeats: self.ttl.is_some(),
         };
         emission.batch(&self.output)?.map_or(Ok(()), output)
     }
@@ -262,6 +286,26 @@ impl Operator for GroupAggregate {
     fn on_watermark(&mut self, watermark: i64, output: Output<'_>) -> Result<()> {
         self.settle_restored()?;
         self.close_windows(watermark, output)
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        self.ttl.as_ref().map(Ttl::next_timer)
+    }
+
+    fn on_processing_time(&mut self, now_millis: i64, _output: Output<'_>) -> Result<()> {
+        if self.ttl.as_mut().is_some_and(|ttl| ttl.advance(now_millis)) {
+            self.settle_restored()?;
+            self.expire();
+        }
+        Ok(())
+    }
+
+    fn expire_after(&mut self, ttl: &[Option<Duration>]) {
+        // A window is forgotten when it is over.
+        self.ttl = if self.windows.is_some() { None } else { Ttl::new(ttl.first().copied().flatten()) };
+        if self.ttl.is_some() {
+            self.tables.iter_mut().take(1).for_each(ttl::add_column);
+        }
     }
 
     fn state_tables(&self) -> &[StateTable] {

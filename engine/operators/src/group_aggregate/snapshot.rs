@@ -2,7 +2,7 @@
 //!
 //! | table | key | columns |
 //! |---|---|---|
-//! | `groups` | the group | `rows`, and what the accumulators keep in one row |
+//! | `groups` | the group | `rows`, what the accumulators keep in one row, and when it was written if it expires |
 //! | `n.distinct` | the group, values | how often they occur, for `DISTINCT` in call `n` |
 //! | `n.values` | the group, values | the same for `MIN` and `MAX` with rows taken back |
 //! | `n.values` | the group, number | the values in order of arrival, for `LISTAGG` and its like |
@@ -21,6 +21,7 @@ use super::side::BATCH_ROWS;
 use super::sum::{gather, lost, scatter};
 use crate::key_index::Slot;
 use crate::state::{Scope, StateOutput, StateTable};
+use crate::ttl::read_column;
 
 /// The table of groups; those of the calls follow.
 const GROUPS: usize = 0;
@@ -81,6 +82,7 @@ impl GroupAggregate {
                 for call in &self.calls {
                     columns.extend(call.state(slots)?);
                 }
+                columns.extend(self.ttl.as_ref().map(|ttl| ttl.column(slots.iter().copied())));
                 output(GROUPS, rows(&self.tables[GROUPS].schema, kind, slots.len(), columns)?)?;
             }
         }
@@ -132,6 +134,10 @@ impl GroupAggregate {
             return Ok(());
         }
         scatter(&mut self.rows, slots, columns.first())?;
+        if let Some(ttl) = &mut self.ttl {
+            let written = read_column(columns)?;
+            slots.iter().enumerate().for_each(|(row, slot)| ttl.restore(*slot, written(row)));
+        }
         let mut rest = columns.get(1..).unwrap_or_default();
         for call in &mut self.calls {
             let own = call.state_columns().len();

@@ -41,6 +41,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::SchemaRef;
@@ -53,6 +55,7 @@ use self::layout::Layout;
 use self::pairs::Pairs;
 use self::side::{Change, Side};
 use crate::key_index::{KeyIndex, Slot};
+use crate::ttl;
 use crate::{Operator, Output, Scope, StateOutput, StateTable};
 
 /// The operator of a [`sluice_plan::Join`].
@@ -137,6 +140,15 @@ impl Join {
         self.keys.len() == 0 && self.sides.iter().all(Side::is_empty)
     }
 
+    /// Forgets the rows of a side whose time is over. Their partners count them on, as in Flink.
+    fn expire(&mut self, side: usize) -> Result<()> {
+        let (ids, keys) = self.sides[side].expire();
+        if self.sides[side].release(&ids)? {
+            self.release_keys(&keys);
+        }
+        Ok(())
+    }
+
     /// Frees keys that nothing needs any more.
     fn release_keys(&mut self, keys: &[Slot]) {
         for key in keys {
@@ -167,6 +179,27 @@ impl Operator for Join {
             self.release_keys(&keys);
         }
         Ok(())
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        self.sides.iter().filter_map(|side| Some(side.book.ttl()?.next_timer())).min()
+    }
+
+    fn on_processing_time(&mut self, now_millis: i64, _output: Output<'_>) -> Result<()> {
+        for side in 0..self.sides.len() {
+            if self.sides[side].book.advance(now_millis) {
+                self.expire(side)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn expire_after(&mut self, ttl: &[Option<Duration>]) {
+        for ((side, table), ttl) in self.sides.iter_mut().zip(&mut self.tables).zip(ttl) {
+            if side.book.expire_after(*ttl) {
+                ttl::add_column(table);
+            }
+        }
     }
 
     fn state_tables(&self) -> &[StateTable] {

@@ -4,12 +4,15 @@
 //! of one key form a ring, oldest first. A row that is identified by its join key alone has the
 //! number of the key, so that a join of primary keys looks up one key per row.
 
+use std::time::Duration;
+
 use arrow_array::ArrayRef;
 use sluice_model::{ChangelogBatch, Result, RowKind};
 
 use super::layout::Layout;
 use super::rows::{NO_ROW, Place, RowId, RowStore};
 use crate::key_index::{KeyIndex, Slot};
+use crate::ttl::Ttl;
 
 /// One side of a join.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Book {
     heads: Vec<RowId>,
     /// Rows that have changed since the last snapshot, whether they still exist or not.
     changed: Vec<RowId>,
+    /// Set if rows expire.
+    ttl: Option<Ttl>,
 }
 
 #[derive(Debug, Clone)]
@@ -159,6 +164,21 @@ impl Side {
         Some((old, Place::NONE))
     }
 
+    /// Forgets the rows whose time is over. Returns their numbers, and those of their keys.
+    pub(super) fn expire(&mut self) -> (Vec<RowId>, Vec<Slot>) {
+        let expired: Vec<RowId> = self.rows.owners().filter(|id| self.book.is_expired(*id)).collect();
+        let mut keys = Vec::with_capacity(expired.len());
+        for id in &expired {
+            let entry = self.book.change(*id);
+            entry.count = 0;
+            keys.push(entry.key);
+            self.rows.disown(entry.place);
+            self.book.unlink(*id);
+        }
+        self.vacated |= !expired.is_empty();
+        (expired, keys)
+    }
+
     /// Sets a row as a checkpoint has it; `count` 0 removes it.
     pub(super) fn set(&mut self, id: RowId, key: Slot, place: Place, count: u64, degree: u64) {
         let entry = &mut self.book.entries[id as usize];
@@ -268,6 +288,32 @@ impl Book {
         self.change(id).degree = degree;
     }
 
+    /// Lets rows expire; false if they live for ever.
+    pub(super) fn expire_after(&mut self, ttl: Option<Duration>) -> bool {
+        self.ttl = Ttl::new(ttl);
+        self.ttl.is_some()
+    }
+
+    /// It is `now_millis`. Returns whether rows may have expired.
+    pub(super) fn advance(&mut self, now_millis: i64) -> bool {
+        self.ttl.as_mut().is_some_and(|ttl| ttl.advance(now_millis))
+    }
+
+    pub(super) fn ttl(&self) -> Option<&Ttl> {
+        self.ttl.as_ref()
+    }
+
+    /// A row was written when a checkpoint says.
+    pub(super) fn set_written(&mut self, id: RowId, millis: Option<i64>) {
+        if let Some(ttl) = &mut self.ttl {
+            ttl.restore(id, millis);
+        }
+    }
+
+    fn is_expired(&self, id: RowId) -> bool {
+        self.ttl.as_ref().is_some_and(|ttl| ttl.is_expired(id))
+    }
+
     /// The rows of a key, oldest first.
     pub(super) fn rows_of(&self, key: Slot) -> impl Iterator<Item = RowId> {
         let head = self.head(key);
@@ -300,6 +346,9 @@ impl Book {
 
     /// The entry of a row that is about to change.
     fn change(&mut self, id: RowId) -> &mut Entry {
+        if let Some(ttl) = &mut self.ttl {
+            ttl.write(id);
+        }
         let entry = &mut self.entries[id as usize];
         if !entry.is_changed {
             entry.is_changed = true;

@@ -15,6 +15,7 @@ use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 
 use super::Join;
 use super::rows::RowId;
+use crate::ttl::read_column;
 use crate::{Scope, StateOutput};
 
 /// Rows of a batch of state.
@@ -55,6 +56,7 @@ impl Join {
         if side.layout.tracks_degree() {
             columns.push(numbers(rows.iter().map(|row| side.book.degree(*row))));
         }
+        columns.extend(side.book.ttl().map(|ttl| ttl.column(rows.iter().copied())));
         let kind = |row: &RowId| if side.book.is_saved(*row) { RowKind::UpdateAfter } else { RowKind::Insert };
         let kinds = (scope == Scope::Changes).then(|| rows.iter().map(|row| kind(row) as u8).collect());
         self.state_batch(table, columns, rows.len(), kinds)
@@ -99,6 +101,8 @@ impl Join {
         let counts = layout.is_multiset().then(|| further.next()).flatten();
         let degrees = layout.tracks_degree().then(|| further.next()).flatten();
 
+        let expires = self.sides[table].book.ttl().is_some();
+        let written = if expires { Some(read_column(batch.rows().columns())?) } else { None };
         let keys = self.key_slots(table, &columns, num_rows)?;
         let side = &mut self.sides[table];
         let ids = side.identify(&columns, &keys, self.keys.capacity())?;
@@ -110,6 +114,9 @@ impl Join {
             // Fits: the store has taken in the batch.
             let place = super::rows::Place { chunk, row: row as u32 };
             side.set(ids[row], keys[row], place, count, degree);
+            if let Some(written) = &written {
+                side.book.set_written(ids[row], written(row));
+            }
         }
         if side.release(&ids)? {
             self.release_keys(&keys);

@@ -157,12 +157,19 @@ impl Layout {
         StateTable { name: "rows".to_owned(), schema, key, distribution: partition }
     }
 
-    /// Rows as those of the state table.
-    pub(super) fn state_rows(&self, schema: &SchemaRef, rows: &Rows, ids: &[RowId]) -> Result<RecordBatch> {
+    /// Rows as those of the state table, with the times at which they were written if they expire.
+    pub(super) fn state_rows(
+        &self,
+        schema: &SchemaRef,
+        rows: &Rows,
+        ids: &[RowId],
+        written: Option<ArrayRef>,
+    ) -> Result<RecordBatch> {
         let columns = self.decode(rows, ids)?;
         let mut columns: Vec<_> = self.state_columns.iter().map(|column| Arc::clone(&columns[*column])).collect();
         let sequence: Int64Array = ids.iter().map(|id| rows.sequence(*id)).collect::<Vec<_>>().into();
         columns.insert(self.sequence, Arc::new(sequence));
+        columns.extend(written);
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(Error::from_arrow)
     }

@@ -17,6 +17,7 @@ mod rows;
 mod sorted;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -28,6 +29,7 @@ use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 use crate::key_index::Slot;
 use crate::row_store::RowId;
 use crate::state::BATCH_ROWS;
+use crate::ttl::{self, Ttl, read_column};
 use crate::{Operator, Output, Scope, StateOutput, StateTable};
 
 use difference::{Changes, Comparison};
@@ -53,6 +55,8 @@ pub struct Rank {
     touched: Vec<(Slot, usize)>,
     /// What the touched partitions kept before.
     before: Vec<RowId>,
+    /// Set if partitions expire: each as a whole, so that ranks stay what was put out.
+    ttl: Option<Ttl>,
 }
 
 impl Rank {
@@ -98,6 +102,7 @@ impl Rank {
             batch: 0,
             touched: Vec::new(),
             before: Vec::new(),
+            ttl: None,
         })
     }
 
@@ -106,6 +111,9 @@ impl Rank {
         let partition = &mut self.rows.partitions[slot as usize];
         if partition.touched != self.batch {
             partition.touched = self.batch;
+            if let Some(ttl) = &mut self.ttl {
+                ttl.write(slot);
+            }
             partition.rows.window(self.window.0, self.window.1, &mut self.before);
             self.touched.push((slot, self.before.len()));
         }
@@ -195,7 +203,8 @@ impl Rank {
 
     fn hand_out(&self, ids: &[RowId], kind: RowKind, output: StateOutput<'_>) -> Result<()> {
         for ids in ids.chunks(BATCH_ROWS) {
-            let rows = self.layout.state_rows(&self.tables[0].schema, &self.rows, ids)?;
+            let written = self.ttl.as_ref().map(|ttl| ttl.column(ids.iter().map(|id| self.rows.slot(*id))));
+            let rows = self.layout.state_rows(&self.tables[0].schema, &self.rows, ids, written)?;
             let kinds = (kind != RowKind::Insert).then(|| RowKinds::from(vec![kind as u8; ids.len()]));
             output(0, ChangelogBatch::try_new(rows, kinds)?)?;
         }
@@ -223,6 +232,29 @@ impl Operator for Rank {
         self.put_out(&changes, output)?;
         self.rows.settle(self.touched.iter().map(|(slot, _)| *slot));
         Ok(())
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        self.ttl.as_ref().map(Ttl::next_timer)
+    }
+
+    fn on_processing_time(&mut self, now_millis: i64, _output: Output<'_>) -> Result<()> {
+        let Some(ttl) = &mut self.ttl else { return Ok(()) };
+        if ttl.advance(now_millis) {
+            self.rows.finish_restoring();
+            let expired: Vec<Slot> = self.rows.index.slots().filter(|slot| ttl.is_expired(*slot)).collect();
+            for slot in expired {
+                self.rows.clear(slot);
+            }
+        }
+        Ok(())
+    }
+
+    fn expire_after(&mut self, ttl: &[Option<Duration>]) {
+        self.ttl = Ttl::new(ttl.first().copied().flatten());
+        if self.ttl.is_some() {
+            self.tables.iter_mut().for_each(ttl::add_column);
+        }
     }
 
     fn state_tables(&self) -> &[StateTable] {
@@ -258,6 +290,10 @@ impl Operator for Rank {
             } else {
                 self.rows.remove_restored(encoded.slots[row], parts, number);
             }
+        }
+        if let Some(ttl) = &mut self.ttl {
+            let written = read_column(state.rows().columns())?;
+            encoded.slots.iter().enumerate().for_each(|(row, slot)| ttl.restore_latest(*slot, written(row)));
         }
         self.rows.settle(encoded.slots);
         let (gone, ..) = self.rows.take_changes();

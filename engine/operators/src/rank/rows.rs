@@ -205,6 +205,26 @@ impl Rows {
         }
     }
 
+    /// Takes all rows of a partition out, and frees them.
+    pub(super) fn clear(&mut self, slot: Slot) {
+        let ids: Vec<RowId> = self.partitions[slot as usize].rows.iter().collect();
+        for id in ids {
+            let first = if self.identity == Identity::Content { self.first_of(id) } else { id };
+            if self.identity == Identity::Content {
+                self.leave_queue(first);
+            }
+            self.take_out(first);
+        }
+        self.settle([slot]);
+    }
+
+    /// The oldest of the rows that are equal to this one.
+    fn first_of(&self, id: RowId) -> RowId {
+        let (slot, content) = (self.slot(id), self.store.get(id));
+        let same = |other: &RowId| self.slot(*other) == slot && self.store.get(*other) == content;
+        self.known.find(self.hash(slot, content), same).copied().unwrap_or(id)
+    }
+
     /// Frees what has been taken out, and partitions that have become empty.
     pub(super) fn settle(&mut self, touched: impl IntoIterator<Item = Slot>) {
         for id in std::mem::take(&mut self.removed) {

@@ -53,6 +53,7 @@ pub(crate) fn lower(
             fields.collect(query)?;
         }
         let mut plan = StreamPlan::default();
+        plan.set_state_ttl(settings.state_ttl);
         let ports = std::mem::take(&mut needs.scans).sources(connectors, settings, &fields, &mut plan)?;
         let mut nodes = nodes::Nodes::new(plan, ports, needs, settings.parallelism);
         let inputs = queries.iter().map(|query| nodes.lower(query)).collect::<Result<Vec<_>>>()?;

@@ -1,6 +1,6 @@
 //! A task of operators behind an exchange.
 
-use sluice_model::{Result, StreamElement};
+use sluice_model::{BarrierKind, Result, StreamElement};
 
 use super::TaskLink;
 use crate::chain::Chain;
@@ -20,11 +20,28 @@ impl OperatorTask {
     /// Works until all producers are gone.
     pub(crate) async fn run(mut self) -> Result<()> {
         let mut sent = Vec::new();
+        // Behind a barrier that stops the job nothing may follow until the job goes on.
+        let mut has_timers = true;
         loop {
             let metrics = &self.link.metrics;
-            match metrics.clock.during(Activity::Idle, self.gate.next()).await? {
+            let timer = self.chain.next_timer().filter(|_| has_timers);
+            let next = async {
+                tokio::select! {
+                    biased;
+                    event = self.gate.next() => event.map(Some),
+                    () = self.link.timer(timer) => Ok(None),
+                }
+            };
+            let Some(event) = metrics.clock.during(Activity::Idle, next).await? else {
+                self.link.fire_timers(&mut self.chain, &mut sent)?;
+                self.outputs.send_all(&mut sent).await?;
+                continue;
+            };
+            match event {
                 GateEvent::Batch { input, batch } => {
                     metrics.clock.enter(Activity::Busy);
+                    has_timers = true;
+                    self.link.fire_timers(&mut self.chain, &mut sent)?;
                     metrics.records_in.add(batch.num_rows() as u64);
                     metrics.bytes_in.add(batch.memory_size() as u64);
                     self.chain.push(input, batch, &mut sent)?;
@@ -36,11 +53,13 @@ impl OperatorTask {
                     self.outputs.send_all(&mut sent).await?;
                 }
                 GateEvent::Barrier(barrier) => {
+                    has_timers &= barrier.kind != BarrierKind::Stop;
                     let state = self.chain.snapshot(barrier, self.link.subtask)?;
                     self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
                     self.link.acknowledge(barrier.checkpoint, None, state);
                 }
                 GateEvent::End => {
+                    has_timers = false;
                     // No further rows will come: event time is at its end.
                     self.chain.advance(i64::MAX, &mut sent)?;
                     self.outputs.send_all(&mut sent).await?;

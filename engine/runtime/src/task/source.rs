@@ -54,6 +54,7 @@ impl SourceTask {
             self.link.breathe().await;
             let is_reading = self.phase == Phase::Reading;
             let clock = &self.link.metrics.clock;
+            let timer = self.chain.next_timer();
             if !is_reading {
                 clock.enter(Activity::Idle);
             }
@@ -66,6 +67,10 @@ impl SourceTask {
                 event = clock.during(Activity::Idle, self.reader.next()), if is_reading => {
                     self.on_event(event?, &mut sent).await?;
                 }
+                () = self.link.timer(timer), if is_reading => {
+                    self.link.fire_timers(&mut self.chain, &mut sent)?;
+                    self.outputs.send_all(&mut sent).await?;
+                }
             }
         }
     }
@@ -77,6 +82,7 @@ impl SourceTask {
                 metrics.clock.enter(Activity::Busy);
                 metrics.records_in.add(batch.num_rows() as u64);
                 metrics.bytes_in.add(batch.memory_size() as u64);
+                self.link.fire_timers(&mut self.chain, sent)?;
                 self.chain.push(table, batch, sent)?;
                 self.outputs.send_all(sent).await?;
             }

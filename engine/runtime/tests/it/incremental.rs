@@ -131,3 +131,43 @@ async fn checkpoints_that_fail_lose_no_changes() {
     job.wait().await.unwrap();
     assert_eq!(materialised(&bed.world.log("log"), "behind failures"), BTreeMap::new());
 }
+
+/// Prints what checkpoints of a large state cost when 1 % of it has changed. Not a test of anything.
+///
+/// `cargo test -p sluice-runtime --test it incremental::figures -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "prints figures"]
+async fn figures_of_a_million_keys() {
+    const KEYS: i64 = 1_000_000;
+    const ROUNDS: i64 = 6;
+    let value = |id: i64, round: i64| (id + round).wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed());
+    let mut script: Vec<Row> = (0..KEYS).map(|id| (sluice_model::RowKind::Insert, id, value(id, 0))).collect();
+    // A batch, which is half a second, changes each key of a hundredth five times.
+    for change in 0..ROUNDS * 5 {
+        let ids = (0..KEYS / 100).map(|n| (n * 97 + change / 5) % KEYS);
+        script.extend(ids.map(|id| (sluice_model::RowKind::UpdateAfter, id, value(id, change + 1))));
+    }
+    for incremental in [false, true] {
+        let bed = TestBed::new(World::default().with_script("in", script.clone()));
+        let every = Some(Duration::from_secs(3600));
+        let config = JobConfig { checkpoint_interval: every, incremental, ..bed.config() };
+        let mut plan = PlanBuilder::default();
+        let source = plan.source("in", &[("batch", "50000"), ("delay", "1s"), ("bounded", "false")], 1);
+        let normalize = plan.normalize(source, "normalize", 1);
+        plan.sink(normalize, "out", &[], Distribution::Forward, 1);
+        let job = bed.submit(plan.build(), config);
+        for round in 0..=ROUNDS {
+            let wanted = (KEYS + round * KEYS / 20) as u64;
+            while bed.world.written("out") < wanted.min(KEYS as u64) || bed.world.read("in") < wanted {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            job.checkpoint().await.unwrap();
+            let info = job.checkpoints().history[0].clone();
+            let (written, all) = (info.size_bytes, info.full_size_bytes);
+            let millis = info.duration_ms.unwrap_or_default();
+            println!("incremental: {incremental}, {written} bytes written, {all} bytes in all, {millis} ms");
+        }
+        job.cancel();
+        job.wait().await.ok();
+    }
+}

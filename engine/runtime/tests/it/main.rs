@@ -3,6 +3,7 @@
 mod bounded;
 mod buckets;
 mod collect;
+mod expiry;
 mod incremental;
 mod isolation;
 mod latency;

@@ -43,6 +43,7 @@ impl Settings {
                 _ => Materialize::Auto,
             },
             drop_nulls: enforcer == "DROP",
+            state_ttl: self.duration("table.exec.state.ttl").filter(|ttl| !ttl.is_zero()),
         })
     }
 
