@@ -10,6 +10,8 @@
 //! | `-D a 2` | `+U a 1` |
 //! | `-D a 1` | `-D a 1` |
 
+use std::time::Duration;
+
 use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogBatch, Result};
 
@@ -42,6 +44,18 @@ impl UpsertMaterialize {
 impl Operator for UpsertMaterialize {
     fn on_batch(&mut self, input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
         self.0.on_batch(input, batch, output)
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        self.0.next_timer()
+    }
+
+    fn on_processing_time(&mut self, now_millis: i64, output: Output<'_>) -> Result<()> {
+        self.0.on_processing_time(now_millis, output)
+    }
+
+    fn expire_after(&mut self, ttl: &[Option<Duration>]) {
+        self.0.expire_after(ttl);
     }
 
     fn state_tables(&self) -> &[StateTable] {

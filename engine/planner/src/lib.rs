@@ -29,6 +29,7 @@ use sqlparser::ast::Query;
 pub use sluice_plan::ExplainDetails;
 
 pub use catalog::{Catalog, CatalogColumn, CatalogEntry, CatalogTable, CatalogView, ColumnKind, ObjectPath};
+pub use lower::state_ttl_alias;
 
 use bind::Binder;
 

@@ -42,6 +42,47 @@ async fn run(statements: &[&str]) -> Result<String, String> {
 const ORDERS: &str = "CREATE TABLE orders (id BIGINT, qty INT, price DECIMAL(10, 2), total AS qty * price, \
      PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'datagen', 'number-of-rows' = '3')";
 
+/// What the operators of a query keep, and how long.
+async fn state_ttls(settings: &[&str], query: &str) -> Result<Vec<String>, String> {
+    let customers = "CREATE TABLE customers (id BIGINT, name STRING) WITH ('connector' = 'datagen')";
+    let explain = format!("EXPLAIN {query}");
+    let statements = [&[ORDERS, customers], settings, &[explain.as_str()]].concat();
+    let text = run(&statements).await?;
+    let plan = text.split("== Optimized Execution Plan ==").last().unwrap_or_default().to_owned();
+    let ttl = |line: &str| Some(line.split_once("stateTtl=[")?.1.split_once(']')?.0.to_owned());
+    Ok(plan.lines().filter_map(ttl).collect())
+}
+
+#[tokio::test]
+async fn state_is_kept_as_long_as_the_setting_or_the_hint_says() {
+    let hour: &[&str] = &["SET 'table.exec.state.ttl' = '1 h'"];
+    let join = |hint: &str| {
+        format!(
+            "SELECT {hint} o.qty, c.name FROM orders AS o JOIN (SELECT * FROM customers WHERE id > 5) AS c ON o.id = c.id"
+        )
+    };
+    let group = |hint: &str| format!("SELECT {hint} qty, COUNT(*) AS n FROM orders WHERE id > 3 GROUP BY qty");
+    for (settings, query, expected) in [
+        (&[][..], join(""), &[][..]),
+        (hour, join(""), &["3600s, 3600s"]),
+        (hour, join("/*+ STATE_TTL('o' = '3 d') */"), &["259200s, 3600s"]),
+        (&[], join("/*+ STATE_TTL('c' = '1 d', 'o' = '2 h') */"), &["7200s, 86400s"]),
+        (hour, join("/*+ STATE_TTL('c' = '0') */"), &["3600s, never"]),
+        (&[], join("/*+ STATE_TTL('o' = '1 h', 'o' = '2 h'), STATE_TTL('o' = '3 h') */"), &["7200s, never"]),
+        (&[], group("/*+ STATE_TTL('orders' = '1 d') */"), &["86400s"]),
+        (&[], "WITH q AS (SELECT id, qty FROM orders) SELECT /*+ STATE_TTL('q' = '1 d') */ DISTINCT qty FROM q".into(), &["86400s"]),
+        // A hint is for the operators of its own block.
+        (&[], "SELECT qty, COUNT(*) AS n FROM (SELECT /*+ STATE_TTL('orders' = '1 d') */ qty FROM orders) AS q GROUP BY qty".into(), &[]),
+        (hour, "SELECT qty FROM orders LIMIT 3".into(), &["3600s"]),
+    ] {
+        assert_eq!(state_ttls(settings, &query).await.unwrap(), expected, "{query}");
+    }
+    let error = state_ttls(&[], &join("/*+ STATE_TTL('orders' = '1 d') */")).await.unwrap_err();
+    assert!(error.contains("the hint STATE_TTL names 'orders', which is no input of this SELECT"), "{error}");
+    let error = state_ttls(&[], &join("/*+ STATE_TTL('o' = 'soon') */")).await.unwrap_err();
+    assert!(error.contains("'soon' in the hint STATE_TTL is not a duration"), "{error}");
+}
+
 #[tokio::test]
 async fn tables_and_views_are_listed_and_described() {
     assert_eq!(

@@ -13,6 +13,7 @@ mod cost;
 mod json;
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use self::cost::Cost;
 use crate::{Distribution, Input, NodeId, Operation, StreamPlan};
@@ -61,6 +62,12 @@ fn advice_text(plan: &StreamPlan) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Groups that are windows go with their window.
+fn expires(operation: &Operation) -> bool {
+    let is_window = matches!(operation, Operation::GroupAggregate(aggregate) if aggregate.window_end.is_some());
+    operation.is_stateful() && !is_window
 }
 
 struct Printer<'a> {
@@ -113,8 +120,19 @@ impl Printer<'_> {
             let keys: Vec<_> = output.keys.iter().map(|key| format!("({})", self.names(input, key))).collect();
             let _ = write!(details, ", upsertKeys=[{}]", keys.join(", "));
         }
+        details.push_str(&self.state_ttl(input.node));
         details.push_str(&self.parallelism(input.node));
         details
+    }
+
+    /// How long rows are kept, by input, if not for ever.
+    fn state_ttl(&self, id: NodeId) -> String {
+        let ttls = self.plan.state_ttl(id);
+        if !expires(&self.plan.node(id).operation) || ttls.iter().all(Option::is_none) {
+            return String::new();
+        }
+        let text = |ttl: &Option<Duration>| ttl.map_or_else(|| "never".to_owned(), |ttl| format!("{ttl:?}"));
+        format!(", stateTtl=[{}]", ttls.iter().map(text).collect::<Vec<_>>().join(", "))
     }
 
     fn mode(&self, input: &Input) -> String {

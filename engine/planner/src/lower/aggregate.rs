@@ -81,6 +81,7 @@ impl Nodes {
         let output = Output { schema: Arc::new(schema), changelog, keys };
         let grouped = self.add(operation, vec![input], output, parallelism, id)?;
         self.set_window(&grouped, window);
+        self.set_state_ttl(&grouped, 0, &aggregate.input);
         Ok(grouped)
     }
 }

@@ -62,6 +62,7 @@ impl Nodes {
         let inputs = [left, right].map(|side| self.dealt(side, parallelism)).into_iter().collect();
         let id = self.state_id("join", query);
         let joined = self.add(Operation::Join(Box::new(node)), inputs, output, parallelism, id)?;
+        plans.into_iter().enumerate().for_each(|(side, plan)| self.set_state_ttl(&joined, side, plan));
         self.without_computed_keys(joined, widths, query)
     }
 

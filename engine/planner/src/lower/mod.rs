@@ -18,6 +18,7 @@ mod nodes;
 mod rank;
 mod scans;
 mod sinks;
+mod state_ttl;
 mod target;
 mod time;
 
@@ -29,6 +30,7 @@ use sluice_plan::{Input, StreamPlan};
 use crate::PlannerSettings;
 
 pub(crate) use scans::shared_tables;
+pub use state_ttl::state_ttl_alias;
 pub(crate) use target::Target;
 
 /// Lowers the queries of one job with their targets. Also returns the notes of the connectors.

@@ -17,6 +17,7 @@ use super::keys::{passed_column, project_keys};
 use super::needs::Needs;
 use super::rank::top_n_of;
 use super::scans::{Ports, base_table, is_on_key};
+use super::state_ttl::{hinted_ttl, without_ttl};
 use super::time::Windows;
 use crate::ObjectPath;
 use crate::bind::from_datafusion;
@@ -120,6 +121,13 @@ impl Nodes {
     ) -> Result<Input> {
         let node = self.plan.add(Node { operation, inputs, outputs: vec![output], parallelism, state_id })?;
         Ok(Input { node, port: 0, distribution: Distribution::Forward })
+    }
+
+    /// Lets an operator forget what it has of an input when the hint for the input says so.
+    pub(super) fn set_state_ttl(&mut self, operator: &Input, input: usize, plan: &LogicalPlan) {
+        if let Some(ttl) = hinted_ttl(plan) {
+            self.plan.set_state_ttl_of(operator.node, input, ttl);
+        }
     }
 
     /// Adds a node as it is.
@@ -268,7 +276,7 @@ impl Nodes {
     /// An id from what the node means: the text of its part of the query.
     pub(super) fn state_id(&self, kind: &str, query: &LogicalPlan) -> String {
         let mut hasher = DefaultHasher::new();
-        query.display_indent().to_string().hash(&mut hasher);
+        without_ttl(&query.display_indent().to_string()).hash(&mut hasher);
         let id = format!("{kind} {:016x}", hasher.finish());
         self.unused(id)
     }

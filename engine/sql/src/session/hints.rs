@@ -1,16 +1,25 @@
 //! `t /*+ OPTIONS('k' = 'v') */`: a table with other options, for one use of it.
 //!
-//! Each such use reads a temporary table of its own, a copy of `t` with the options put over:
+//! `SELECT /*+ STATE_TTL('t' = '1d') */ … FROM t`: how long joins and aggregates of that block keep the
+//! rows of `t`. It becomes ``FROM (SELECT * FROM t AS `$state_ttl$86400000`) AS t``.
+//!
+//! Each use of OPTIONS reads a temporary table of its own, a copy of `t` with the options put over:
 //! `FROM t /*+ OPTIONS(…) */` becomes ``FROM `t$options1` AS t`` over a copy of the catalog.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sluice_model::{Error, Position, Result, TableOptions};
-use sluice_planner::{Catalog, CatalogEntry};
-use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, VisitMut, VisitorMut};
+use sluice_model::{Error, Position, Result, TableOption, TableOptions, parse_duration, suggest};
+use sluice_planner::{Catalog, CatalogEntry, state_ttl_alias};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{
+    Ident, ObjectName, ObjectNamePart, Query, Select, SetExpr, Statement, TableAlias, TableFactor, VisitMut, VisitorMut,
+};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::Parser;
 
-use crate::parser::ParsedQuery;
+use crate::parser::{ParsedQuery, QueryHintKind};
 
 /// The query over a catalog in which hinted tables are tables of their own.
 pub(super) fn apply(query: &ParsedQuery, catalog: &mut Catalog) -> Result<Query> {
@@ -30,6 +39,13 @@ struct Hinted<'a> {
 
 impl VisitorMut for Hinted<'_> {
     type Break = Error;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        match self.mark_ttls(select) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         let TableFactor::Table { name, alias, .. } = factor else {
@@ -54,6 +70,43 @@ impl VisitorMut for Hinted<'_> {
 }
 
 impl Hinted<'_> {
+    fn mark_ttls(&self, select: &mut Select) -> Result<()> {
+        let mut ttls: Vec<(TableOption, Duration)> = Vec::new();
+        for hint in self.query.hints.query_hints(select).iter().filter(|hint| hint.kind == QueryHintKind::StateTtl) {
+            if let Some(name) = hint.tables.first() {
+                return Err(Error::fix("the hint STATE_TTL takes 'table' = 'duration' pairs").at(name.position));
+            }
+            for option in hint.options.iter() {
+                let ttl = parse_duration(&option.value).ok_or_else(|| {
+                    Error::fix(format!("'{}' in the hint STATE_TTL is not a duration", option.value))
+                        .at_opt(option.position)
+                        .with_hint("write a duration such as '1 d' or '12 h'")
+                })?;
+                // Of several hints the first counts.
+                if ttls.iter().all(|(known, _)| known.key != option.key) {
+                    ttls.push((option.clone(), ttl));
+                }
+            }
+        }
+        let factors = select.from.iter_mut().flat_map(|table| {
+            std::iter::once(&mut table.relation).chain(table.joins.iter_mut().map(|join| &mut join.relation))
+        });
+        let mut names = Vec::new();
+        for factor in factors {
+            let Some(name) = visible_name(factor) else { continue };
+            if let Some(place) = ttls.iter().position(|(option, _)| option.key == name.value) {
+                mark(factor, &name, ttls.remove(place).1)?;
+            }
+            names.push(name.value);
+        }
+        let Some((option, _)) = ttls.first() else { return Ok(()) };
+        let error = Error::fix(format!("the hint STATE_TTL names '{}', which is no input of this SELECT", option.key));
+        Err(error.at_opt(option.position).with_hint(match suggest(&option.key, names.iter().map(String::as_str)) {
+            Some(like) => format!("did you mean '{like}'?"),
+            None => format!("its inputs are {}; an alias hides the name of its table", names.join(", ")),
+        }))
+    }
+
     /// Declares the copy, and returns its full name.
     fn hinted_table(&mut self, name: &ObjectName, options: &TableOptions) -> Result<Vec<String>> {
         let identifiers: Vec<_> = name.0.iter().filter_map(ObjectNamePart::as_ident).collect();
@@ -77,4 +130,38 @@ impl Hinted<'_> {
         self.catalog.create(own_path.clone(), CatalogEntry::Table(Arc::new(table)), true, true, position)?;
         Ok(vec![own_path.catalog, own_path.database, own_path.name])
     }
+}
+
+/// The name by which a query block knows one of its inputs.
+fn visible_name(factor: &TableFactor) -> Option<Ident> {
+    match factor {
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            Some(alias.name.clone())
+        }
+        TableFactor::Table { name, .. } => name.0.last().and_then(ObjectNamePart::as_ident).cloned(),
+        _ => None,
+    }
+}
+
+/// Puts the alias that says how long the rows of an input are kept inside of a block of its own.
+fn mark(factor: &mut TableFactor, name: &Ident, ttl: Duration) -> Result<()> {
+    let outer = TableAlias { explicit: true, name: name.clone(), columns: Vec::new(), at: None };
+    let (TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. }) = factor else { return Ok(()) };
+    let columns = alias.take().map(|alias| alias.columns).unwrap_or_default();
+    let marked = Ident::with_quote('`', state_ttl_alias(ttl));
+    *alias = Some(TableAlias { explicit: true, name: marked, columns, at: None });
+    let template = Parser::parse_sql(&GenericDialect {}, "SELECT * FROM t");
+    let template = template.ok().and_then(|mut statements| statements.pop());
+    let Some(Statement::Query(mut subquery)) = template else {
+        return Err(Error::bug("the parser does not know SELECT"));
+    };
+    if let SetExpr::Select(select) = subquery.body.as_mut() {
+        // It must not be taken for a SELECT of the text.
+        select.select_token = AttachedToken::empty();
+        if let Some(from) = select.from.first_mut() {
+            std::mem::swap(&mut from.relation, factor);
+        }
+    }
+    *factor = TableFactor::Derived { lateral: false, subquery, alias: Some(outer), sample: None };
+    Ok(())
 }

@@ -254,6 +254,16 @@ impl Case {
         if self.is_batch {
             run("SET 'execution.runtime-mode' = 'batch'".to_owned()).await?;
         }
+        // What makes no difference to the result: state that would expire tomorrow, and checkpoints in
+        // front of the savepoint that hold what has changed.
+        if self.seed % 2 == 1 {
+            run("SET 'table.exec.state.ttl' = '1 d'".to_owned()).await?;
+        }
+        if self.seed % 3 == 1 {
+            run("SET 'execution.checkpointing.incremental' = 'true'".to_owned()).await?;
+            run("SET 'execution.checkpointing.data-inline-threshold' = '0'".to_owned()).await?;
+            run("SET 'execution.checkpointing.interval' = '2 ms'".to_owned()).await?;
+        }
         Ok(session)
     }
 }
