@@ -15,6 +15,22 @@ pub struct Usage {
     pub peak_memory_mib: f64,
 }
 
+/// What a process, by its id or as `self`, has used so far.
+///
+/// # Errors
+/// It is gone.
+pub fn usage_of(process: &str) -> Result<Usage> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // Behind the name in parentheses; fields 14 and 15 of proc(5) are user and system ticks.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| -> Result<f64> { Ok(fields.get(index).ok_or("short stat")?.parse::<f64>()?) };
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+    let kib: f64 = peak.trim().trim_end_matches(" kB").trim().parse()?;
+    // The kernel counts 100 ticks a second for user space on every Linux of today.
+    Ok(Usage { cpu_seconds: (ticks(11)? + ticks(12)?) / 100.0, peak_memory_mib: kib / 1024.0 })
+}
+
 /// A running job file.
 #[derive(Debug)]
 pub struct MeasuredClient {
@@ -52,16 +68,7 @@ impl MeasuredClient {
     /// # Errors
     /// The process is gone.
     pub fn usage(&self) -> Result<Usage> {
-        let id = self.child.id();
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-        // Behind the name in parentheses; fields 14 and 15 of proc(5) are user and system ticks.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| -> Result<f64> { Ok(fields.get(index).ok_or("short stat")?.parse::<f64>()?) };
-        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
-        let kib: f64 = peak.trim().trim_end_matches(" kB").trim().parse()?;
-        // The kernel counts 100 ticks a second for user space on every Linux of today.
-        Ok(Usage { cpu_seconds: (ticks(11)? + ticks(12)?) / 100.0, peak_memory_mib: kib / 1024.0 })
+        usage_of(&self.child.id().to_string())
     }
 
     /// Rows that have arrived at each sink, by the sink's name.
