@@ -6,6 +6,7 @@
 //! | `recovery` | kill -9 at random moments loses nothing | instance 0 |
 //! | `faults` | servers that restart or are away | instance 1, started by the tests |
 //! | `mistakes` | every mistake is told with its fix | instance 0 |
+//! | `nexmark` | the Nexmark queries equal DataFusion's batch result | none |
 //! | `oracle` | streams equal DataFusion's batch result | none |
 //! | `sql` | statements and their results | none |
 //! | `tidy` | the layers of the code | none |
@@ -13,6 +14,7 @@
 mod faults;
 mod main_job;
 mod mistakes;
+mod nexmark;
 mod oracle;
 mod recovery;
 mod sql;

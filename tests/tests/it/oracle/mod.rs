@@ -31,7 +31,7 @@ const TABLES: [&str; 2] = ["t", "u"];
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Planning recurses deeper than the 2 MiB of a test's thread; the programs have 32 as well.
-const STACK_SIZE: usize = 32 << 20;
+pub(crate) const STACK_SIZE: usize = 32 << 20;
 
 #[test]
 fn streams_equal_batches() {
@@ -268,7 +268,7 @@ impl Case {
     }
 }
 
-fn rows_of(batch: &RecordBatch) -> Vec<String> {
+pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::new().with_null("NULL");
     let columns: Vec<_> = batch
         .columns()
@@ -281,7 +281,7 @@ fn rows_of(batch: &RecordBatch) -> Vec<String> {
 }
 
 /// The changes, materialised: by row, counting.
-fn counted(contents: &[ChangelogBatch]) -> Result<Vec<String>, String> {
+pub(crate) fn counted(contents: &[ChangelogBatch]) -> Result<Vec<String>, String> {
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
     for batch in contents {
         for (index, row) in rows_of(batch.rows()).into_iter().enumerate() {
