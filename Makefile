@@ -38,6 +38,11 @@ test: setup ## Run all tests, on real servers
 bench: setup ## Measure, with peers and limits in the same run
 	@scripts/bench.sh
 
+.PHONY: bench-nexmark
+bench-nexmark: setup ## Run the Nexmark queries beside Apache Flink (ARGS="--queries q0,q4 --events 1000000")
+	cargo build --locked --release -p sluice-benches --bin nexmark
+	"$${CARGO_TARGET_DIR:-target}/release/nexmark" --against flink $(ARGS)
+
 .PHONY: lint
 lint: ## Check format and lints
 	cargo fmt --all --check

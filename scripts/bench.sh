@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures: decoding, encoding, and the main job on real servers. Takes about 15 minutes once built.
+# Measures: decoding, encoding, the main job on real servers, and the Nexmark queries. Takes about 15 minutes
+# once built. `make bench-nexmark` runs Nexmark alone, beside Apache Flink, which takes much longer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,3 +14,6 @@ cargo bench --locked -p sluice-benches --bench json_encode
 
 echo "== job 01 on this machine =="
 "$target/main-job"
+
+echo "== Nexmark on this machine =="
+"$target/nexmark" --events 1000000
