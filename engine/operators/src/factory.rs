@@ -6,7 +6,7 @@ use sluice_plan::{Node, Operation};
 
 use crate::{
     AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, Join, Normalize, NotNull, Operator,
-    Rank, UpsertMaterialize,
+    OverAggregate, Rank, UpsertMaterialize,
 };
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
@@ -27,6 +27,7 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
         Operation::GroupAggregate(aggregate) => {
             Ok(Some(Box::new(GroupAggregate::new(aggregate, input?, &output?.schema)?)))
         }
+        Operation::OverAggregate(over) => Ok(Some(Box::new(OverAggregate::new(over, input?, &output?.schema)?))),
         Operation::Join(join) => Ok(Some(Box::new(Join::new(join, both(inputs)?, &output?.schema)?))),
         Operation::Rank(rank) => Ok(Some(Box::new(Rank::new(rank, input?, &output?.schema)?))),
         Operation::Normalize(normalize) => Ok(Some(Box::new(Normalize::new(normalize.clone(), input?)?))),

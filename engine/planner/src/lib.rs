@@ -76,13 +76,7 @@ pub struct PlannerSettings {
 
 impl Default for PlannerSettings {
     fn default() -> Self {
-        Self {
-            parallelism: 1,
-            batch: false,
-            upsert_materialize: Materialize::Auto,
-            drop_nulls: false,
-            state_ttl: None,
-        }
+        Self { parallelism: 1, batch: false, upsert_materialize: Materialize::Auto, drop_nulls: false, state_ttl: None }
     }
 }
 

@@ -233,6 +233,33 @@ impl GroupAggregate {
         }
     }
 
+    /// Counts rows in and out, and puts nothing out: the place of every row's group among those that the
+    /// batch touches, and the results of these groups.
+    ///
+    /// # Errors
+    /// As [`Operator::on_batch`].
+    pub(crate) fn fold(&mut self, batch: &ChangelogBatch) -> Result<(Vec<u32>, Vec<ArrayRef>)> {
+        self.settle_restored()?;
+        let group = self.group_columns(batch.rows());
+        let slots = self.slots_of(&group, batch.num_rows())?;
+        let touched = self.touched(&slots);
+        let weights = self.weigh(&slots, batch.kinds())?;
+        for call in &mut self.calls {
+            call.update(batch.rows(), &slots, &weights)?;
+        }
+        self.clear_empty(&touched.slots);
+        let results = self.evaluate(&touched.slots)?;
+        for (place, slot) in (0..).zip(&touched.slots) {
+            self.places[*slot as usize] = place;
+        }
+        let places = slots.iter().map(|slot| self.places[*slot as usize]).collect();
+        for slot in &touched.slots {
+            self.places[*slot as usize] = UNTOUCHED;
+        }
+        self.settle(&touched);
+        Ok((places, results))
+    }
+
     fn group_columns(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
         self.group.iter().map(|column| ArrayRef::clone(rows.column(*column))).collect()
     }

@@ -54,7 +54,7 @@ impl GroupAggregate {
 }
 
 impl AggregateCall {
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         let distinct = if self.distinct { "DISTINCT " } else { "" };
         let mut arguments: Vec<_> = self.arguments.iter().map(|column| format!("${column}")).collect();
         arguments.extend(self.literals.iter().map(|literal| format!("'{literal}'")));

@@ -9,6 +9,7 @@ mod group_aggregate;
 mod join;
 mod normalize;
 mod not_null;
+mod over_aggregate;
 mod rank;
 mod sink;
 mod source;
@@ -24,6 +25,7 @@ pub use group_aggregate::{AggregateCall, GroupAggregate};
 pub use join::{Join, JoinKind};
 pub use normalize::Normalize;
 pub use not_null::NotNull;
+pub use over_aggregate::{Frame, OverAggregate};
 pub use rank::{Rank, SortColumn};
 pub use sink::{Sink, SinkTarget};
 pub use source::{Source, SourceTable};
@@ -53,6 +55,8 @@ pub enum Operation {
     Expand(Expand),
     /// Groups rows.
     GroupAggregate(GroupAggregate),
+    /// Aggregates over the rows before each row.
+    OverAggregate(OverAggregate),
     /// Joins two streams.
     Join(Box<Join>),
     /// Keeps the first rows of every partition.
@@ -99,6 +103,7 @@ impl Operation {
             Self::AssignWindow(assign) => assign.label(),
             Self::Expand(expand) => expand.label(),
             Self::GroupAggregate(aggregate) => aggregate.label(),
+            Self::OverAggregate(aggregate) => aggregate.label(),
             Self::Join(join) => join.label(),
             Self::Rank(rank) => rank.label(),
             Self::Normalize(normalize) => normalize.label(),
