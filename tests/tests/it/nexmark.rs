@@ -19,7 +19,7 @@ use sluice_runtime::Engine;
 use sluice_sql::{Environment, Home, Outcome, Session};
 
 use self::batch::{Check, QUERIES};
-use crate::oracle::{STACK_SIZE, counted, rows_of};
+use crate::oracle::{counted, rows_of};
 
 /// Enough for some bidders to have the ids of persons: q23 asks for them.
 const EVENTS: u64 = 80_000;
@@ -27,15 +27,11 @@ const EVENTS_PER_SECOND: u32 = 100;
 
 #[test]
 fn streams_of_events_equal_batches() {
-    let test = std::thread::Builder::new().stack_size(STACK_SIZE).spawn(|| {
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = runtime.enable_all().thread_stack_size(STACK_SIZE).build().expect("a runtime");
-        let failures = [1, 2].map(|parallelism| runtime.block_on(check_all(parallelism))).concat();
+    crate::with_deep_stacks(async {
+        let mut failures = check_all(1).await;
+        failures.extend(check_all(2).await);
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     });
-    if let Err(panic) = test.expect("a thread").join() {
-        std::panic::resume_unwind(panic);
-    }
 }
 
 fn events() -> u64 {

@@ -34,7 +34,7 @@ impl Nodes {
         let results = &fields[group_exprs.len() + usize::from(sets.is_some())..];
         let calls_of = |columns: &mut Columns<'_>| {
             let calls = aggregate.aggr_expr.iter().zip(results);
-            calls.map(|(call, result)| lower_call(call, Arc::clone(result), columns)).collect::<Result<Vec<_>>>()
+            calls.map(|(call, result)| lower_aggregate(call, Arc::clone(result), columns)).collect::<Result<Vec<_>>>()
         };
         let (mut group, calls) = if sets.is_some() {
             // A column that sets make NULL is a column of its own: the aggregates see it as it is.
@@ -139,25 +139,40 @@ fn expanded(sets: &datafusion_expr::GroupingSet) -> datafusion_expr::GroupingSet
     }
 }
 
-fn lower_call(expression: &Expr, result: Arc<arrow_schema::Field>, columns: &mut Columns<'_>) -> Result<AggregateCall> {
-    let AggregateFunction { func, params } = function(expression)?;
-    let name = func.name().to_lowercase();
-    if !params.order_by.is_empty() {
-        return Err(Error::fix(format!("ORDER BY inside of {} is not supported yet", name.to_uppercase())));
-    }
+/// A call of an aggregate function, wherever it stands.
+pub(super) struct Call<'a> {
+    /// In lower case.
+    pub(super) name: &'a str,
+    pub(super) arguments: &'a [Expr],
+    pub(super) distinct: bool,
+    pub(super) filter: Option<&'a Expr>,
+}
+
+pub(super) fn lower_call(call: &Call<'_>, result: FieldRef, columns: &mut Columns<'_>) -> Result<AggregateCall> {
     let (mut arguments, mut literals) = (Vec::new(), Vec::new());
-    for (index, argument) in params.args.iter().enumerate() {
+    for (index, argument) in call.arguments.iter().enumerate() {
         match argument {
             // COUNT(*) and COUNT(1) count rows, whatever the constant is.
-            Expr::Literal(value, _) if name == "count" && !value.is_null() => {}
-            Expr::Literal(ScalarValue::Utf8(Some(text)), _) if index > 0 && WITH_LITERALS.contains(&name.as_str()) => {
+            Expr::Literal(value, _) if call.name == "count" && !value.is_null() => {}
+            Expr::Literal(ScalarValue::Utf8(Some(text)), _) if index > 0 && WITH_LITERALS.contains(&call.name) => {
                 literals.push(text.clone());
             }
             argument => arguments.push(columns.place(argument)?),
         }
     }
-    let filter = params.filter.as_ref().map(|filter| columns.place(filter)).transpose()?;
-    Ok(AggregateCall { function: name, arguments, literals, distinct: params.distinct, filter, result })
+    let filter = call.filter.map(|filter| columns.place(filter)).transpose()?;
+    Ok(AggregateCall { function: call.name.to_owned(), arguments, literals, distinct: call.distinct, filter, result })
+}
+
+fn lower_aggregate(expression: &Expr, result: FieldRef, columns: &mut Columns<'_>) -> Result<AggregateCall> {
+    let AggregateFunction { func, params } = function(expression)?;
+    let name = func.name().to_lowercase();
+    if !params.order_by.is_empty() {
+        return Err(Error::fix(format!("ORDER BY inside of {} is not supported yet", name.to_uppercase())));
+    }
+    let filter = params.filter.as_deref();
+    let call = Call { name: &name, arguments: &params.args, distinct: params.distinct, filter };
+    lower_call(&call, result, columns)
 }
 
 fn function(expression: &Expr) -> Result<&AggregateFunction> {

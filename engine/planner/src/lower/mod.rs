@@ -15,6 +15,7 @@ mod join;
 mod keys;
 mod needs;
 mod nodes;
+mod over;
 mod rank;
 mod scans;
 mod sinks;

@@ -191,7 +191,7 @@ impl Nodes {
     }
 
     /// Drops columns that were only there to rank by, and gives the others their names back.
-    fn restored_columns(
+    pub(super) fn restored_columns(
         &mut self,
         ranked: Input,
         kept: &[usize],

@@ -30,19 +30,9 @@ const TABLES: [&str; 2] = ["t", "u"];
 /// A job that takes longer is stuck.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Planning recurses deeper than the 2 MiB of a test's thread; the programs have 32 as well.
-pub(crate) const STACK_SIZE: usize = 32 << 20;
-
 #[test]
 fn streams_equal_batches() {
-    let test = std::thread::Builder::new().stack_size(STACK_SIZE).spawn(|| {
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = runtime.enable_all().thread_stack_size(STACK_SIZE).build().expect("a runtime");
-        runtime.block_on(check_cases());
-    });
-    if let Err(panic) = test.expect("a thread").join() {
-        std::panic::resume_unwind(panic);
-    }
+    crate::with_deep_stacks(check_cases());
 }
 
 async fn check_cases() {

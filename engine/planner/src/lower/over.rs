@@ -1,0 +1,162 @@
+//! Aggregates `OVER` the rows before each row, in the order of event time.
+
+use std::sync::Arc;
+
+use arrow_schema::{FieldRef, Schema};
+use datafusion_common::ScalarValue;
+use datafusion_expr::expr::WindowFunction;
+use datafusion_expr::{Expr, LogicalPlan, Window, WindowFrame, WindowFrameBound, WindowFrameUnits};
+use sluice_model::{Error, Result};
+use sluice_plan::{AggregateCall, Frame, Input, Operation, Output, OverAggregate};
+
+use super::aggregate::{Call, lower_call};
+use super::columns::Columns;
+use super::nodes::Nodes;
+use crate::logical::rowtime;
+
+const MILLIS_PER_DAY: i64 = 86_400_000;
+
+impl Nodes {
+    /// Adds one node per frame: DataFusion has put windows of another partition or order into a
+    /// window of their own.
+    pub(super) fn over(&mut self, window: &Window, query: &LogicalPlan) -> Result<Input> {
+        let functions = window.window_expr.iter().map(function).collect::<Result<Vec<_>>>()?;
+        let [first, ..] = functions.as_slice() else { return Err(Error::bug("a window without a function")) };
+        let time = time_of(first, &window.input)?;
+        let from = self.lower(&window.input)?;
+        let source = self.plan().output(&from).clone();
+        if !source.changelog.is_append() {
+            return Err(Error::fix("OVER aggregates in the order of time take insertions only")
+                .because(format!("their input has [{}]", source.changelog))
+                .with_hint("aggregate with GROUP BY, or take OVER aggregates before what makes changes"));
+        }
+        let width = source.schema.fields().len();
+        let results = window.schema.as_arrow().fields().iter().skip(width).cloned();
+        let mut columns = Columns::all(&window.input, source.clone())?;
+        let partition = first.params.partition_by.iter().map(|key| columns.place(key)).collect::<Result<Vec<_>>>()?;
+        let calls = functions.iter().zip(results).map(|(function, result)| call(function, result, &mut columns));
+        let calls = calls.collect::<Result<Vec<_>>>()?;
+        let input = columns.add(self, from, query)?;
+        let (mut input, parallelism) = self.dealt_by(input, &partition);
+        let mut kept: Vec<usize> = (0..width).collect();
+        kept.resize(width + calls.len(), 0);
+        for (frame, members) in by_frame(&calls) {
+            let below = self.plan().output(&input).clone();
+            let mut fields: Vec<_> = below.schema.fields().iter().cloned().collect();
+            for member in &members {
+                kept[width + member] = fields.len();
+                fields.push(Arc::clone(&calls[*member].1.result));
+            }
+            let calls = members.iter().map(|member| calls[*member].1.clone()).collect();
+            let node = OverAggregate { partition: partition.clone(), time, frame, calls };
+            let output = Output { schema: Arc::new(Schema::new(fields)), ..below };
+            let id = self.state_id("over", query);
+            input = self.add(Operation::OverAggregate(node), vec![input], output, parallelism, id)?;
+        }
+        self.restored_columns(input, &kept, &source.schema, query)
+    }
+}
+
+fn function(expression: &Expr) -> Result<&WindowFunction> {
+    match expression {
+        Expr::WindowFunction(function) => Ok(function),
+        Expr::Alias(alias) => function(&alias.expr),
+        other => Err(Error::bug(format!("{other} is no window function"))),
+    }
+}
+
+/// The column that the rows are ordered by, which has to tell event time.
+fn time_of(function: &WindowFunction, input: &LogicalPlan) -> Result<usize> {
+    let name = function.fun.name().to_uppercase();
+    let [order] = function.params.order_by.as_slice() else {
+        return Err(match function.params.order_by.as_slice() {
+            [] => Error::fix(format!("{name} OVER a window without ORDER BY cannot run on a stream"))
+                .with_hint("order it by the column of the table's WATERMARK FOR"),
+            _ => Error::fix("the window can only be ordered by a single time column"),
+        });
+    };
+    if !order.asc {
+        return Err(Error::fix("the window can only be ordered in ASCENDING mode"));
+    }
+    let place = match &order.expr {
+        Expr::Column(column) => input.schema().maybe_index_of_column(column),
+        _ => None,
+    };
+    match rowtime(input) {
+        Some(time) if place == Some(time) => Ok(time),
+        known => {
+            let error = Error::fix("OVER windows' ordering in stream mode must be defined on a time attribute")
+                .because(format!("{name} is ordered by {}", order.expr));
+            Err(match known.map(|time| input.schema().field(time).name().clone()) {
+                Some(time) => {
+                    error.with_hint(format!("order it by {time}, or keep the first rows only: WHERE rn <= n"))
+                }
+                None => error.with_hint("declare WATERMARK FOR the column on its table, and pass it on as it is"),
+            })
+        }
+    }
+}
+
+fn call(function: &WindowFunction, result: FieldRef, columns: &mut Columns<'_>) -> Result<(Frame, AggregateCall)> {
+    let params = &function.params;
+    let name = function.fun.name().to_lowercase();
+    if name == "row_number" {
+        let call = Call { name: "count", arguments: &[], distinct: false, filter: None };
+        return Ok((Frame::AllRows, lower_call(&call, result, columns)?));
+    }
+    if !matches!(function.fun, datafusion_expr::WindowFunctionDefinition::AggregateUDF(_)) {
+        return Err(Error::fix(format!("{} OVER a window is not supported yet", name.to_uppercase())));
+    }
+    let filter = params.filter.as_deref();
+    let call = Call { name: &name, arguments: &params.args, distinct: params.distinct, filter };
+    Ok((frame(&params.window_frame)?, lower_call(&call, result, columns)?))
+}
+
+fn frame(frame: &WindowFrame) -> Result<Frame> {
+    if !matches!(frame.end_bound, WindowFrameBound::CurrentRow) {
+        return Err(Error::fix("OVER RANGE FOLLOWING windows are not supported yet")
+            .because("a row would have to wait for those behind it")
+            .with_hint("end the frame with CURRENT ROW"));
+    }
+    let is_rows = match frame.units {
+        WindowFrameUnits::Rows => true,
+        WindowFrameUnits::Range => false,
+        WindowFrameUnits::Groups => return Err(Error::fix("GROUPS frames are not supported")),
+    };
+    let wrong = || Error::fix(format!("a frame that begins at {} is not supported", frame.start_bound));
+    match &frame.start_bound {
+        WindowFrameBound::Preceding(bound) if bound.is_null() => {
+            Ok(if is_rows { Frame::AllRows } else { Frame::AllTime })
+        }
+        WindowFrameBound::Preceding(ScalarValue::UInt64(Some(rows))) if is_rows => Ok(Frame::Rows(*rows)),
+        WindowFrameBound::Preceding(bound) if !is_rows => millis(bound).map(Frame::Millis).ok_or_else(wrong),
+        WindowFrameBound::CurrentRow if is_rows => Ok(Frame::Rows(0)),
+        WindowFrameBound::CurrentRow => Ok(Frame::Millis(0)),
+        WindowFrameBound::Preceding(_) | WindowFrameBound::Following(_) => Err(wrong()),
+    }
+}
+
+fn millis(bound: &ScalarValue) -> Option<i64> {
+    match bound {
+        ScalarValue::IntervalMonthDayNano(Some(interval)) if interval.months == 0 => {
+            Some(i64::from(interval.days) * MILLIS_PER_DAY + interval.nanoseconds / 1_000_000)
+        }
+        ScalarValue::IntervalDayTime(Some(interval)) => {
+            Some(i64::from(interval.days) * MILLIS_PER_DAY + i64::from(interval.milliseconds))
+        }
+        ScalarValue::DurationMillisecond(Some(millis)) => Some(*millis),
+        _ => None,
+    }
+}
+
+/// The numbers of the calls with each frame, in the order of the frames' first calls.
+fn by_frame(calls: &[(Frame, AggregateCall)]) -> Vec<(Frame, Vec<usize>)> {
+    let mut frames: Vec<(Frame, Vec<usize>)> = Vec::new();
+    for (number, (frame, _)) in calls.iter().enumerate() {
+        match frames.iter_mut().find(|(known, _)| known == frame) {
+            Some((_, members)) => members.push(number),
+            None => frames.push((*frame, vec![number])),
+        }
+    }
+    frames
+}

@@ -1,0 +1,111 @@
+//! Queries over event time: what a stream puts out in the end, at any parallelism, is what batch mode
+//! makes of the same rows.
+
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use sluice_model::{SystemClock, from_pretty, to_pretty};
+use sluice_runtime::Engine;
+use sluice_sql::{Environment, Home, Outcome, Session};
+
+const COLUMNS: &str = "id INT, k INT, v INT, ts TIMESTAMP(3)";
+
+/// Table `t (id, k, v, ts)`; no two rows have the same `ts`.
+const QUERIES: [&str; 11] = [
+    "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM t",
+    "SELECT id, k, COUNT(*) OVER (PARTITION BY k ORDER BY ts) AS n, MAX(v) OVER (PARTITION BY k ORDER BY ts) AS m FROM t",
+    "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW) AS s \
+     FROM t WHERE v > 2",
+    "SELECT id, MIN(v) OVER w AS low, MAX(v) OVER w AS high FROM t \
+     WINDOW w AS (PARTITION BY k, v ORDER BY ts ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
+    "SELECT id, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS rn, \
+     SUM(v + 1) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS s FROM t",
+    "SELECT id, SUM(v) OVER (ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS s FROM t",
+    "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS a, SUM(id) OVER (PARTITION BY v ORDER BY ts) AS b FROM t",
+    "SELECT k, window_start, COUNT(*) AS n, SUM(v) AS s FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) \
+     GROUP BY k, window_start, window_end",
+    "SELECT window_end, MAX(v) AS m FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '30' SECOND, INTERVAL '1' MINUTE)) \
+     GROUP BY window_start, window_end",
+    "SELECT k, window_end, SUM(v) AS s \
+     FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '20' SECOND, INTERVAL '1' MINUTE)) \
+     GROUP BY k, window_start, window_end",
+    "SELECT k, SUM(s) AS total FROM (SELECT k, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS s FROM t) AS q GROUP BY k",
+];
+
+/// Rows in almost the order of their time.
+fn rows(random: &mut StdRng) -> Vec<String> {
+    let count = random.random_range(1..120);
+    let mut seconds: Vec<u32> = (0..300).collect();
+    seconds.shuffle(random);
+    seconds.truncate(count);
+    seconds.sort_unstable();
+    let key = |second: &u32| second / 20;
+    // Rows of twenty seconds come in any order: the watermark is half a minute behind.
+    seconds.chunk_by_mut(|a, b| key(a) == key(b)).for_each(|part| part.shuffle(random));
+    let row = |(id, second): (usize, &u32)| {
+        let (key, value) = (random.random_range(0..4), random.random_range(0..6));
+        let value = if value == 0 { "NULL".to_owned() } else { value.to_string() };
+        format!("+I {id} {key} {value} '2026-01-01 00:{:02}:{:02}'", second / 60, second % 60)
+    };
+    seconds.iter().enumerate().map(row).collect()
+}
+
+async fn result(environment: &Arc<Environment>, settings: &[String], data: &str, query: &str) -> Vec<String> {
+    let mut session = Session::new(Arc::clone(environment));
+    let table = format!(
+        "CREATE TABLE t ({COLUMNS}, WATERMARK FOR ts AS ts - INTERVAL '30' SECOND) \
+         WITH ('connector'='values', 'data-id'='{data}', 'bounded'='true', 'changelog-mode'='I')"
+    );
+    for statement in settings.iter().chain([&table]) {
+        session.execute_text(statement).await.unwrap_or_else(|error| panic!("{statement}\n{error}"));
+    }
+    let outcome = session.execute_text(query).await.unwrap_or_else(|error| panic!("{query}\n{error}"));
+    let Outcome::Query(mut result) = outcome else { panic!("no query") };
+    let mut rows = Vec::new();
+    while let Some(batch) = result.batches.recv().await {
+        rows.extend(to_pretty(&batch).split(" / ").map(str::to_owned));
+    }
+    result.job.wait().await.unwrap_or_else(|error| panic!("{query}\n{error}"));
+    rows.retain(|row| !row.is_empty());
+    let (added, taken): (Vec<String>, Vec<String>) =
+        rows.into_iter().partition(|row| row.starts_with("+I") || row.starts_with("+U"));
+    let mut left: Vec<String> = added.iter().map(|row| row[3..].to_owned()).collect();
+    for row in taken {
+        let place = left.iter().position(|other| *other == row[3..]).unwrap_or_else(|| panic!("{query}: {row}"));
+        left.swap_remove(place);
+    }
+    left.sort();
+    left
+}
+
+#[test]
+fn streams_of_insertions_equal_batches() {
+    super::with_deep_stacks(async {
+        let seed = std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+        let home = tempfile::tempdir().expect("a directory");
+        let environment = Arc::new(Environment {
+            connectors: sluice_registry::connectors(),
+            engine: Arc::new(Engine::new(sluice_registry::connectors(), SystemClock::shared())),
+            home: Home::at(home.path()),
+            clock: SystemClock::shared(),
+        });
+        for (number, query) in QUERIES.iter().cycle().take(10 * QUERIES.len()).enumerate() {
+            let seed: u64 = seed + number as u64;
+            let mut random = StdRng::seed_from_u64(seed);
+            let rows = rows(&mut random);
+            let data = format!("event-time-{seed}");
+            let batches = rows.chunks(random.random_range(1..30)).map(|rows| from_pretty(COLUMNS, &rows.join(" / ")));
+            sluice_values::register_source(data.clone(), batches.collect());
+            let parallelism = format!("SET 'parallelism.default' = '{}'", random.random_range(1..=4));
+            let actual = result(&environment, &[parallelism], &data, query).await;
+            let batch = "SET 'execution.runtime-mode' = 'batch'".to_owned();
+            let expected = result(&environment, &[batch], &data, query).await;
+            assert!(
+                !rows.is_empty() && actual == expected,
+                "SLUICE_SEED={seed}: {query}\nstream {actual:?}\nbatch  {expected:?}"
+            );
+        }
+    });
+}
