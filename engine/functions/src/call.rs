@@ -52,6 +52,11 @@ impl Call<'_> {
         self.fields.get(index).map_or(SqlType::Null, |field| SqlType::of_field(field))
     }
 
+    /// Whether an argument has the same value in every row.
+    pub(crate) fn is_constant(&self, index: usize) -> bool {
+        matches!(self.args.get(index), Some(ColumnarValue::Scalar(_)))
+    }
+
     fn argument(&self, index: usize) -> Result<&ColumnarValue> {
         self.args.get(index).ok_or_else(|| bug(format!("argument {index} is missing")))
     }
@@ -84,12 +89,32 @@ impl Call<'_> {
         self.cells(index)
     }
 
+    /// A byte string, or the UTF-8 bytes of a character string.
+    pub(crate) fn bytes(&self, index: usize) -> Result<Cells<BinaryArray>> {
+        let Cells { array, stride, .. } = self.cells_of_any(index)?;
+        let bytes = match array.data_type() {
+            DataType::Utf8 => BinaryArray::from(array.as_string::<i32>().clone()),
+            _ => array
+                .as_binary_opt::<i32>()
+                .ok_or_else(|| bug(format!("argument {index} is a {}", array.data_type())))?
+                .clone(),
+        };
+        Ok(Cells::new(bytes, stride))
+    }
+
     pub(crate) fn booleans(&self, index: usize) -> Result<Cells<BooleanArray>> {
         self.cells(index)
     }
 
     pub(crate) fn integers(&self, index: usize) -> Result<Cells<PrimitiveArray<Int64Type>>> {
         self.cells(index)
+    }
+
+    /// Integers of any width as 64 bits.
+    pub(crate) fn widened(&self, index: usize) -> Result<Cells<PrimitiveArray<Int64Type>>> {
+        let Cells { array, stride, .. } = self.cells_of_any(index)?;
+        let wide = arrow_cast::cast(&array, &DataType::Int64)?;
+        Ok(Cells::new(wide.as_primitive().clone(), stride))
     }
 
     pub(crate) fn doubles(&self, index: usize) -> Result<Cells<PrimitiveArray<Float64Type>>> {
@@ -195,6 +220,13 @@ impl<A: Array> Cells<A> {
 
     pub(crate) fn array(&self) -> &A {
         &self.array
+    }
+
+    /// Other values at the same places: those of this argument, converted.
+    pub(crate) fn with<B: Array + Clone + 'static>(&self, array: &ArrayRef) -> Result<Cells<B>> {
+        let typed = array.as_any().downcast_ref::<B>();
+        let array = typed.ok_or_else(|| bug(format!("a converted argument is a {}", array.data_type())))?.clone();
+        Ok(Cells::new(array, self.stride))
     }
 }
 

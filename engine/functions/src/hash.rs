@@ -3,6 +3,7 @@
 //! `MD5('test')` is `098f6bcd4621d373cade4e832627b4f6`.
 
 use arrow_array::ArrayRef;
+use arrow_array::types::Int32Type;
 use datafusion_common::Result;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use sluice_model::SqlType;
@@ -12,19 +13,17 @@ use crate::function::{Call, Definition, Kind};
 use crate::text::write_hex;
 
 pub(crate) fn definitions() -> Vec<Definition> {
-    use Kind::{Integer, String};
+    use Kind::{Binary, Integer, String};
+    let digest = |name, length, kernel| Definition::new(name, &[String], SqlType::Char(length), kernel).or(&[Binary]);
     vec![
-        Definition::new("md5", &[String], SqlType::Char(32), |call| {
-            digests(call, |text, out| write_hex(&md5(text), out))
-        }),
-        Definition::new("sha1", &[String], SqlType::Char(40), |call| {
-            digests(call, |text, out| write_hex(&sha1(text), out))
-        }),
-        Definition::new("sha224", &[String], SqlType::Char(56), |call| digests(call, write_digest::<Sha224>)),
-        Definition::new("sha256", &[String], SqlType::Char(64), |call| digests(call, write_digest::<Sha256>)),
-        Definition::new("sha384", &[String], SqlType::Char(96), |call| digests(call, write_digest::<Sha384>)),
-        Definition::new("sha512", &[String], SqlType::Char(128), |call| digests(call, write_digest::<Sha512>)),
-        Definition::new("sha2", &[String, Integer], SqlType::VarChar(128), sha2).fallible(),
+        digest("md5", 32, |call| digests(call, |bytes, out| write_hex(&md5(bytes), out))),
+        digest("sha1", 40, |call| digests(call, |bytes, out| write_hex(&sha1(bytes), out))),
+        digest("sha224", 56, |call| digests(call, write_digest::<Sha224>)),
+        digest("sha256", 64, |call| digests(call, write_digest::<Sha256>)),
+        digest("sha384", 96, |call| digests(call, write_digest::<Sha384>)),
+        digest("sha512", 128, |call| digests(call, write_digest::<Sha512>)),
+        Definition::new("hash_code", &[Kind::Any], SqlType::Int, hash_code),
+        Definition::new("sha2", &[String, Integer], SqlType::VarChar(128), sha2).or(&[Binary, Integer]).fallible(),
     ]
 }
 
@@ -33,23 +32,57 @@ fn write_digest<D: Digest>(text: &[u8], out: &mut String) {
 }
 
 fn digests(call: &Call<'_>, write: impl Fn(&[u8], &mut String)) -> Result<ArrayRef> {
-    let texts = call.strings(0)?;
+    let values = call.bytes(0)?;
     call.write_strings(|row, out| {
-        let Some(text) = texts.get(row) else { return Ok(false) };
-        write(text.as_bytes(), out);
+        let Some(bytes) = values.get(row) else { return Ok(false) };
+        write(bytes, out);
         Ok(true)
     })
 }
 
+/// Java's `String.hashCode`.
+pub(crate) fn of_string(text: &str) -> i32 {
+    text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+}
+
+/// What Java's classes for these types hash to.
+fn hash_code(call: &Call<'_>) -> Result<ArrayRef> {
+    let sql_type = call.sql_type(0);
+    let of_long = |value: i64| (value ^ ((value as u64 >> 32) as i64)) as i32;
+    match sql_type {
+        SqlType::Char(_) | SqlType::VarChar(_) => {
+            let texts = call.strings(0)?;
+            call.primitive::<Int32Type>(|row| Ok(texts.get(row).map(of_string)))
+        }
+        SqlType::TinyInt | SqlType::SmallInt | SqlType::Int => {
+            let values = call.widened(0)?;
+            call.primitive::<Int32Type>(|row| Ok(values.get(row).map(|value| value as i32)))
+        }
+        SqlType::BigInt => {
+            let values = call.widened(0)?;
+            call.primitive::<Int32Type>(|row| Ok(values.get(row).map(of_long)))
+        }
+        SqlType::Double => {
+            let values = call.doubles(0)?;
+            call.primitive::<Int32Type>(|row| Ok(values.get(row).map(|value| of_long(value.to_bits() as i64))))
+        }
+        SqlType::Boolean => {
+            let values = call.booleans(0)?;
+            call.primitive::<Int32Type>(|row| Ok(values.get(row).map(|value| if value { 1231 } else { 1237 })))
+        }
+        other => Err(fix(format!("HASH_CODE takes texts, integers, DOUBLE and BOOLEAN, not {other}"))),
+    }
+}
+
 fn sha2(call: &Call<'_>) -> Result<ArrayRef> {
-    let (texts, lengths) = (call.strings(0)?, call.integers(1)?);
+    let (values, lengths) = (call.bytes(0)?, call.integers(1)?);
     call.write_strings(|row, out| {
-        let (Some(text), Some(length)) = (texts.get(row), lengths.get(row)) else { return Ok(false) };
+        let (Some(bytes), Some(length)) = (values.get(row), lengths.get(row)) else { return Ok(false) };
         match length {
-            224 => write_digest::<Sha224>(text.as_bytes(), out),
-            256 => write_digest::<Sha256>(text.as_bytes(), out),
-            384 => write_digest::<Sha384>(text.as_bytes(), out),
-            512 => write_digest::<Sha512>(text.as_bytes(), out),
+            224 => write_digest::<Sha224>(bytes, out),
+            256 => write_digest::<Sha256>(bytes, out),
+            384 => write_digest::<Sha384>(bytes, out),
+            512 => write_digest::<Sha512>(bytes, out),
             other => return Err(fix(format!("SHA2 makes 224, 256, 384 or 512 bits, not {other}"))),
         }
         Ok(true)

@@ -20,6 +20,7 @@ pub(crate) fn definitions() -> Vec<Definition> {
         conditional("ifnull").parameters(two_common),
         conditional("nullif").parameters(two_of_any).same_as(0).nullable(),
         conditional("if").parameters(condition_and_common).returns(if_result),
+        Definition::new("__overlaps", &[Kind::Any; 4], SqlType::Boolean, not_bound).nullable(),
         conditional("greatest").with_kernel(greatest),
         conditional("least").with_kernel(least),
         Definition::new("typeof", &[Kind::Any], SqlType::STRING, not_bound).or(&[Kind::Any, Kind::Boolean]).not_null(),

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `main_job` | both sinks equal the source, over one connection | instance 0 |
 //! | `recovery` | kill -9 at random moments loses nothing | instance 0 |
+//! | `corpus` | functions and types give what Flink gives | none |
 //! | `event_time` | queries over event time equal batch mode | none |
 //! | `faults` | servers that restart or are away | instance 1, started by the tests |
 //! | `mistakes` | every mistake is told with its fix | instance 0 |
@@ -12,6 +13,7 @@
 //! | `sql` | statements and their results | none |
 //! | `tidy` | the layers of the code | none |
 
+mod corpus;
 mod event_time;
 mod faults;
 mod main_job;

@@ -193,7 +193,6 @@ impl Accumulator for Gathered {
             Aggregate::LastValue => ScalarValue::try_from_array(&values, values.len() - 1),
             Aggregate::ListAgg => Ok(self.joined(&values)),
             Aggregate::ArrayAgg => self.list(values),
-            Aggregate::Collect => Err(fix("COLLECT is not supported: there is no type MULTISET")),
             Aggregate::StddevPop | Aggregate::StddevSamp | Aggregate::VarPop | Aggregate::VarSamp => {
                 self.spread(&values)
             }

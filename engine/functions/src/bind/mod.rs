@@ -111,6 +111,7 @@ impl<'s> Binder<'s> {
         match (func.name(), args.as_slice()) {
             ("if", [_, _, _]) => self.bind_if(args, schema),
             ("coalesce", [_, ..]) | ("ifnull", [_, _]) => self.bind_coalesce(args, schema),
+            ("__overlaps", [_, _, _, _]) => self.bind_overlaps(args, schema),
             ("nullif", [_, _]) => self.bind_null_if(args, schema),
             ("__json_object" | "__json_array", [Expr::Literal(ScalarValue::Utf8(Some(clause)), _), values @ ..]) => {
                 let is_json = std::iter::once(false).chain(values.iter().map(makes_json));

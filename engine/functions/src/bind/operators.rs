@@ -1,7 +1,7 @@
 //! Arithmetic and comparisons.
 
 use datafusion_common::{DFSchema, Result};
-use datafusion_expr::expr::{Between, BinaryExpr, InList};
+use datafusion_expr::expr::{Between, BinaryExpr, Case, InList};
 use datafusion_expr::{Expr, Operator};
 use sluice_model::{Error, SqlType};
 
@@ -101,6 +101,25 @@ impl Binder<'_> {
         let left = cast(left, left_type, &left_target, false, self.session)?;
         let right = cast(right, right_type, &right_target, false, self.session)?;
         Ok((left, right))
+    }
+
+    /// `(a, b) OVERLAPS (c, d)`: the ends are in either order, or `b` and `d` are lengths.
+    pub(super) fn bind_overlaps(&self, args: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+        let [a, b, c, d]: [Expr; 4] = args.try_into().map_err(|_| crate::error::bug("OVERLAPS has four operands"))?;
+        let end = |start: &Expr, end: Expr| match is_interval(&type_of(&end, schema)?) {
+            true => self.bind_binary(BinaryExpr::new(Box::new(start.clone()), Operator::Plus, Box::new(end)), schema),
+            false => Ok(end),
+        };
+        let (b, d) = (end(&a, b)?, end(&c, d)?);
+        let ends: Result<[Expr; 4], _> = self.unify_all(vec![a, b, c, d], schema)?.try_into();
+        let [a, b, c, d] = ends.map_err(|_| crate::error::bug("OVERLAPS lost an operand"))?;
+        let either = |when: Expr, then: &Expr, otherwise: &Expr| {
+            let branches = vec![(Box::new(when), Box::new(then.clone()))];
+            Expr::Case(Case::new(None, branches, Some(Box::new(otherwise.clone()))))
+        };
+        let least = |a: &Expr, b: &Expr| either(a.clone().lt_eq(b.clone()), a, b);
+        let greatest = |a: &Expr, b: &Expr| either(a.clone().lt_eq(b.clone()), b, a);
+        Ok(greatest(&a, &b).gt_eq(least(&c, &d)).and(greatest(&c, &d).gt_eq(least(&a, &b))))
     }
 
     pub(super) fn bind_between(&self, node: Between, schema: &DFSchema) -> Result<Expr> {

@@ -1,11 +1,13 @@
-//! `MAP_KEYS`, `MAP_VALUES`, `MAP_ENTRIES`, `MAP_FROM_ARRAYS`.
+//! `MAP_KEYS`, `MAP_VALUES`, `MAP_ENTRIES`, `MAP_FROM_ARRAYS`, `MAP_UNION`.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, ListArray, StructArray};
+use arrow_array::{Array, ArrayRef, ListArray, MapArray, StructArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_row::{RowConverter, SortField};
 use arrow_schema::DataType;
+use arrow_select::concat::concat;
 use datafusion_common::Result;
 use sluice_model::SqlType;
 
@@ -13,6 +15,7 @@ use crate::cast::build_map;
 use crate::error::{bug, fix};
 use crate::function::{Arguments, Call, Definition, Kind};
 use crate::misc::take;
+use crate::types::common_type;
 
 pub(super) fn definitions() -> Vec<Definition> {
     use Kind::{Array, Map};
@@ -25,6 +28,7 @@ pub(super) fn definitions() -> Vec<Definition> {
         Definition::new("map_from_arrays", &[Array, Array], SqlType::Null, from_arrays)
             .returns(from_arrays_type)
             .fallible(),
+        Definition::new("map_union", &[], SqlType::Null, union).parameters(maps).returns(union_type),
     ]
 }
 
@@ -97,4 +101,50 @@ fn from_arrays(call: &Call<'_>) -> Result<ArrayRef> {
     let value_column = take(values.values(), positions.1.into_iter())?;
     let offsets = OffsetBuffer::from_lengths(lengths);
     build_map(&call.returns, key_column, value_column, offsets, Some(NullBuffer::from(valid)))
+}
+
+/// One or more maps of one type.
+fn maps(given: &[DataType]) -> Option<Vec<DataType>> {
+    let types: Vec<SqlType> = given.iter().map(SqlType::of_arrow).collect();
+    let common = common_type(&types).filter(|common| matches!(common, SqlType::Map(..)))?;
+    Some(vec![common.to_arrow(); given.len()])
+}
+
+fn union_type(arguments: &Arguments<'_>) -> Result<SqlType> {
+    common_type(&arguments.sql_types()).ok_or_else(|| fix("the maps have no common type"))
+}
+
+/// All entries; of a key that several maps have, the value in the last of them.
+fn union(call: &Call<'_>) -> Result<ArrayRef> {
+    let cells = (0..call.len()).map(|index| call.cells_of_any(index)).collect::<Result<Vec<_>>>()?;
+    let maps: Vec<&MapArray> = cells.iter().map(|cells| cells.array().as_map()).collect();
+    let bases: Vec<usize> =
+        maps.iter().scan(0, |base, map| Some(std::mem::replace(base, *base + map.keys().len()))).collect();
+    let keys: Vec<&dyn Array> = maps.iter().map(|map| map.keys().as_ref()).collect();
+    let values: Vec<&dyn Array> = maps.iter().map(|map| map.values().as_ref()).collect();
+    let (keys, values) = (concat(&keys)?, concat(&values)?);
+    let comparable = RowConverter::new(vec![SortField::new(keys.data_type().clone())])?
+        .convert_columns(std::slice::from_ref(&keys))?;
+    let mut entries: Vec<u32> = Vec::new();
+    let (mut lengths, mut valid) = (Vec::with_capacity(call.rows), Vec::with_capacity(call.rows));
+    for row in 0..call.rows {
+        let start = entries.len();
+        let all_there = cells.iter().all(|cells| cells.position(row).is_some());
+        for ((cells, map), base) in cells.iter().zip(&maps).zip(&bases).filter(|_| all_there) {
+            let place = cells.row_index(row);
+            for entry in map.value_offsets()[place] as usize..map.value_offsets()[place + 1] as usize {
+                let entry = (base + entry) as u32;
+                let same = |other: &&mut u32| comparable.row(**other as usize) == comparable.row(entry as usize);
+                match entries[start..].iter_mut().find(same) {
+                    Some(other) => *other = entry,
+                    None => entries.push(entry),
+                }
+            }
+        }
+        lengths.push(entries.len() - start);
+        valid.push(all_there);
+    }
+    let column = |from: &ArrayRef| take(from, entries.iter().map(|entry| Some(*entry)));
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    build_map(&call.returns, column(&keys)?, column(&values)?, offsets, Some(NullBuffer::from(valid)))
 }

@@ -3,6 +3,7 @@
 mod access;
 mod array;
 mod build;
+mod gathered;
 mod map;
 mod pool;
 mod sort;
@@ -17,10 +18,17 @@ use datafusion_common::Result;
 use crate::function::Definition;
 
 pub(crate) fn definitions() -> Vec<Definition> {
-    [access::definitions(), array::definitions(), build::definitions(), map::definitions(), sort::definitions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        access::definitions(),
+        array::definitions(),
+        build::definitions(),
+        gathered::definitions(),
+        map::definitions(),
+        sort::definitions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Builds a column of `ARRAY<STRING>`; the closure appends the items and says `false` for `NULL`.

@@ -1,35 +1,49 @@
 //! `JSON_VALUE`, `JSON_QUERY`, `JSON_EXISTS`, `IS JSON`, `JSON_UNQUOTE`.
 
-use arrow_array::ArrayRef;
+use std::sync::Arc;
+
+use arrow_array::builder::{ListBuilder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, ListArray, StringArray};
+use arrow_select::interleave::interleave;
 use datafusion_common::Result;
 use serde_json::Value;
 use sluice_model::{Error, SqlType};
 
 use super::path::{Found, Mode, Path};
+use crate::cast::{self, convert};
 use crate::error::{external, fix};
-use crate::function::{Call, Cells, Definition, Kind};
+use crate::function::{Arguments, Call, Cells, Definition, Kind};
 
 pub(super) fn definitions() -> Vec<Definition> {
-    use Kind::String;
-    let options =
-        |count: usize| [String, String].into_iter().chain(std::iter::repeat_n(String, count)).collect::<Vec<_>>();
+    use Kind::{Any, String};
     vec![
         Definition::new("json_value", &[String, String], SqlType::STRING, json_value)
-            .or(&options(4))
+            .or(&[String, String, Any, String, Any, String, Any])
+            .returns(returned)
             .nullable()
             .fallible(),
         Definition::new("json_query", &[String, String], SqlType::STRING, json_query)
-            .or(&options(1))
-            .or(&options(3))
+            .or(&[String, String, Any, String, String, String])
+            .returns(returned)
             .nullable()
             .fallible(),
         Definition::new("json_exists", &[String, String], SqlType::Boolean, json_exists)
-            .or(&options(1))
+            .or(&[String, String, String])
             .nullable()
             .fallible(),
         Definition::new("__is_json", &[String, String], SqlType::Boolean, is_json).not_null(),
         Definition::new("json_unquote", &[String], SqlType::STRING, json_unquote).nullable(),
     ]
+}
+
+/// The type of the third argument, a `NULL` of the type that `RETURNING` names.
+fn returned(arguments: &Arguments<'_>) -> Result<SqlType> {
+    match arguments.sql_type(2) {
+        SqlType::Null => Ok(SqlType::STRING),
+        sql_type @ (SqlType::Map(..) | SqlType::Row(_)) => Err(fix(format!("JSON is not read as {sql_type}"))),
+        sql_type => Ok(sql_type),
+    }
 }
 
 /// The path of an argument, compiled again when it changes.
@@ -50,10 +64,12 @@ impl Paths {
 
 /// Texts and paths of a call.
 struct Documents {
-    texts: Cells<arrow_array::StringArray>,
-    paths: Cells<arrow_array::StringArray>,
+    texts: Cells<StringArray>,
+    paths: Cells<StringArray>,
     compiled: Paths,
 }
+
+type Document = Result<Value, serde_json::Error>;
 
 impl Documents {
     fn new(call: &Call<'_>) -> Result<Self> {
@@ -61,8 +77,7 @@ impl Documents {
     }
 
     /// The document and the path of a row; `None` without either, an error inside if it is not JSON.
-    #[allow(clippy::type_complexity, reason = "two ways to have no document")]
-    fn get(&mut self, row: usize) -> Result<Option<(Result<Value, serde_json::Error>, &Path)>> {
+    fn get(&mut self, row: usize) -> Result<Option<(Document, &Path)>> {
         let (Some(text), Some(path)) = (self.texts.get(row), self.paths.get(row)) else { return Ok(None) };
         let path = self.compiled.get(path)?;
         Ok(Some((serde_json::from_str(text), path)))
@@ -70,45 +85,101 @@ impl Documents {
 }
 
 /// Why there is no value.
+#[derive(Debug)]
 enum Missing {
     /// The path leads to nothing, or to `null`.
     Empty,
-    /// The text is no JSON, or the path does not fit it.
+    /// The text is no JSON, the path does not fit it, or the value is not of the type.
     Error(String),
+}
+
+impl Missing {
+    fn refuse(self, function: &str) -> datafusion_common::DataFusionError {
+        external(match self {
+            Self::Empty => Error::fix(format!("{function} found nothing")).because("the clause ERROR ON EMPTY"),
+            Self::Error(why) => Error::fix(format!("{function} cannot read the JSON")).because(why),
+        })
+    }
+}
+
+fn find<'v>(document: &'v Document, path: &Path) -> Result<Found<'v>, Missing> {
+    let document = document.as_ref().map_err(|error| Missing::Error(error.to_string()))?;
+    match path.find(document) {
+        Found::Nothing if path.mode == Mode::Strict => Err(Missing::Error("the path leads to nothing".to_owned())),
+        found => Ok(found),
+    }
+}
+
+/// The two clauses of `JSON_VALUE`: `NULL`, `ERROR` or `DEFAULT`, and the defaults.
+struct Clauses<'a> {
+    function: &'static str,
+    on_empty: &'a str,
+    on_error: &'a str,
+}
+
+/// What a row is, in the order of the arrays that [`json_value`] puts together.
+const FOUND: usize = 0;
+const ON_EMPTY: usize = 1;
+const ON_ERROR: usize = 2;
+const NULL: usize = 3;
+
+impl Clauses<'_> {
+    /// Which array the value of a row comes from that is missing.
+    fn source(&self, missing: Missing) -> Result<usize> {
+        let (clause, default) = match missing {
+            Missing::Empty => (self.on_empty, ON_EMPTY),
+            Missing::Error(_) => (self.on_error, ON_ERROR),
+        };
+        match clause {
+            "ERROR" => Err(missing.refuse(self.function)),
+            "NULL" => Ok(NULL),
+            _ => Ok(default),
+        }
+    }
 }
 
 fn json_value(call: &Call<'_>) -> Result<ArrayRef> {
     let mut documents = Documents::new(call)?;
-    let defaults =
-        (call.len() > 2).then(|| Ok::<_, datafusion_common::DataFusionError>([call.strings(3)?, call.strings(5)?]));
-    let defaults = defaults.transpose()?;
-    call.write_strings(|row, out| {
-        let Some((document, path)) = documents.get(row)? else { return Ok(false) };
-        let missing = match scalar(&document, path) {
-            Ok(value) => {
-                match value {
-                    Value::String(text) => out.push_str(text),
-                    other => out.push_str(&other.to_string()),
-                }
-                return Ok(true);
-            }
-            Err(missing) => missing,
+    let clauses = Clauses {
+        function: "JSON_VALUE",
+        on_empty: call.literal(3).unwrap_or("NULL"),
+        on_error: call.literal(5).unwrap_or("NULL"),
+    };
+    let mut texts = StringBuilder::with_capacity(call.rows, call.rows * 16);
+    let mut sources = vec![FOUND; call.rows];
+    for (row, source) in sources.iter_mut().enumerate() {
+        let Some((document, path)) = documents.get(row)? else {
+            texts.append_null();
+            continue;
         };
-        let clause = usize::from(matches!(missing, Missing::Error(_)));
-        match call.literal(2 + 2 * clause).unwrap_or("NULL") {
-            "ERROR" => Err(refuse("JSON_VALUE", missing)),
-            "DEFAULT" => {
-                let default = defaults.as_ref().and_then(|defaults| defaults[clause].get(row));
-                out.push_str(default.unwrap_or(""));
-                Ok(default.is_some())
+        match scalar(&document, path) {
+            Ok(Value::String(text)) => texts.append_value(text),
+            Ok(Value::Bool(value)) => texts.append_value(if *value { "true" } else { "false" }),
+            Ok(other) => texts.append_value(other.to_string()),
+            Err(missing) => {
+                *source = clauses.source(missing)?;
+                texts.append_null();
             }
-            _ => Ok(false),
         }
-    })
+    }
+    let texts: ArrayRef = Arc::new(texts.finish());
+    let values = typed(&texts, call)?;
+    for row in (0..call.rows).filter(|row| values.is_null(*row) && !texts.is_null(*row)) {
+        let why = format!("cannot cast '{}' to {}", texts.as_string::<i32>().value(row), call.returns);
+        sources[row] = clauses.source(Missing::Error(why))?;
+    }
+    if sources.iter().all(|source| *source == FOUND) {
+        return Ok(values);
+    }
+    let defaults = [default(call, 4, clauses.on_empty)?, default(call, 6, clauses.on_error)?];
+    let null = arrow_array::new_null_array(values.data_type(), 1);
+    let places = sources.into_iter().enumerate().map(|(row, source)| (source, if source == NULL { 0 } else { row }));
+    let places: Vec<(usize, usize)> = places.collect();
+    Ok(interleave(&[&values, &defaults[0], &defaults[1], &null], &places)?)
 }
 
 /// The value of `JSON_VALUE`: not an object, not an array.
-fn scalar<'v>(document: &'v Result<Value, serde_json::Error>, path: &Path) -> Result<&'v Value, Missing> {
+fn scalar<'v>(document: &'v Document, path: &Path) -> Result<&'v Value, Missing> {
     match find(document, path)? {
         Found::One(Value::Object(_) | Value::Array(_)) | Found::Many(_) => {
             Err(Missing::Error("the path leads to an object or an array".to_owned()))
@@ -118,72 +189,197 @@ fn scalar<'v>(document: &'v Result<Value, serde_json::Error>, path: &Path) -> Re
     }
 }
 
-fn find<'v>(document: &'v Result<Value, serde_json::Error>, path: &Path) -> Result<Found<'v>, Missing> {
-    let document = document.as_ref().map_err(|error| Missing::Error(error.to_string()))?;
-    match path.find(document) {
-        Found::Nothing if path.mode == Mode::Strict => Err(Missing::Error("the path leads to nothing".to_owned())),
-        found => Ok(found),
+fn lenient(call: &Call<'_>) -> cast::Mode {
+    cast::Mode { try_cast: true, zone: call.session.time_zone }
+}
+
+/// Texts in the type of the result; `NULL` where they are not of it.
+fn typed(texts: &ArrayRef, call: &Call<'_>) -> Result<ArrayRef> {
+    convert(texts, &SqlType::STRING, &call.returns, lenient(call))
+}
+
+/// The default of a clause in the type of the result.
+fn default(call: &Call<'_>, argument: usize, clause: &str) -> Result<ArrayRef> {
+    if clause != "DEFAULT" {
+        return Ok(arrow_array::new_null_array(call.return_type, call.rows));
+    }
+    convert(&call.array(argument)?, &call.sql_type(argument), &call.returns, lenient(call))
+}
+
+/// What `JSON_QUERY` finds.
+enum Fragment<'v> {
+    /// A value as it is.
+    Plain(&'v Value),
+    /// Values that become an array.
+    Wrapped(Vec<&'v Value>),
+}
+
+/// An object or an array, unless a wrapper makes one.
+fn fragment<'v>(document: &'v Document, path: &Path, wrapper: &str) -> Result<Fragment<'v>, Missing> {
+    match (find(document, path)?, wrapper) {
+        (Found::Nothing | Found::One(Value::Null), _) => Err(Missing::Empty),
+        (Found::Many(values), _) => Ok(Fragment::Wrapped(values)),
+        (Found::One(value), "UNCONDITIONAL") => Ok(Fragment::Wrapped(vec![value])),
+        (Found::One(value @ Value::Array(_)), _) => Ok(Fragment::Plain(value)),
+        (Found::One(value), "CONDITIONAL") => Ok(Fragment::Wrapped(vec![value])),
+        (Found::One(value @ Value::Object(_)), _) => Ok(Fragment::Plain(value)),
+        (Found::One(value), _) => {
+            Err(Missing::Error(format!("the path leads to {value}, which is no object and no array")))
+        }
     }
 }
 
-fn refuse(function: &str, missing: Missing) -> datafusion_common::DataFusionError {
-    external(match missing {
-        Missing::Empty => Error::fix(format!("{function} found nothing")).because("the clause ERROR ON EMPTY"),
-        Missing::Error(why) => Error::fix(format!("{function} cannot read the JSON")).because(why),
+impl Fragment<'_> {
+    fn write(&self, out: &mut String) {
+        use std::fmt::Write;
+        match self {
+            Self::Plain(value) => {
+                let _ = write!(out, "{value}");
+            }
+            Self::Wrapped(values) => {
+                out.push('[');
+                for (index, value) in values.iter().enumerate() {
+                    let _ = write!(out, "{}{value}", if index == 0 { "" } else { "," });
+                }
+                out.push(']');
+            }
+        }
+    }
+
+    /// The elements of an array; none of an object.
+    fn items(&self) -> Option<Vec<&Value>> {
+        match self {
+            Self::Plain(Value::Array(items)) => Some(items.iter().collect()),
+            Self::Plain(_) => None,
+            Self::Wrapped(values) => Some(values.clone()),
+        }
+    }
+}
+
+/// What a clause of `JSON_QUERY` gives for a row without a value.
+#[derive(Clone, Copy)]
+enum Instead {
+    Null,
+    Array,
+    Object,
+}
+
+fn instead(call: &Call<'_>, missing: Missing) -> Result<Instead> {
+    let clause = call.literal(4 + usize::from(matches!(missing, Missing::Error(_)))).unwrap_or("NULL");
+    Ok(match clause {
+        "ERROR" => return Err(missing.refuse("JSON_QUERY")),
+        "EMPTY ARRAY" => Instead::Array,
+        "EMPTY OBJECT" => Instead::Object,
+        _ => Instead::Null,
     })
 }
 
 fn json_query(call: &Call<'_>) -> Result<ArrayRef> {
+    if let SqlType::Array(element) = &call.returns {
+        return json_arrays(call, element);
+    }
+    if !crate::types::is_string(&call.returns) {
+        return Err(fix(format!("JSON_QUERY returns STRING or an ARRAY, not {}", call.returns)));
+    }
     let mut documents = Documents::new(call)?;
-    let wrapper = call.literal(2).unwrap_or("WITHOUT").to_owned();
+    let wrapper = call.literal(3).unwrap_or("WITHOUT");
     call.write_strings(|row, out| {
         let Some((document, path)) = documents.get(row)? else { return Ok(false) };
-        let missing = match fragment(&document, path, &wrapper) {
-            Ok(text) => {
-                out.push_str(&text);
-                return Ok(true);
-            }
-            Err(missing) => missing,
-        };
-        let clause = usize::from(matches!(missing, Missing::Error(_)));
-        match call.literal(3 + clause).unwrap_or("NULL") {
-            "ERROR" => return Err(refuse("JSON_QUERY", missing)),
-            "EMPTY ARRAY" => out.push_str("[]"),
-            "EMPTY OBJECT" => out.push_str("{}"),
-            _ => return Ok(false),
+        match fragment(&document, path, wrapper) {
+            Ok(fragment) => fragment.write(out),
+            Err(missing) => match instead(call, missing)? {
+                Instead::Null => return Ok(false),
+                Instead::Array => out.push_str("[]"),
+                Instead::Object => out.push_str("{}"),
+            },
         }
         Ok(true)
     })
 }
 
-/// The text of `JSON_QUERY`: an object or an array, unless a wrapper makes one.
-fn fragment(document: &Result<Value, serde_json::Error>, path: &Path, wrapper: &str) -> Result<String, Missing> {
-    let scalar = || Missing::Error("the path leads to a scalar".to_owned());
-    match (find(document, path)?, wrapper) {
-        (Found::Nothing | Found::One(Value::Null), _) => Err(Missing::Empty),
-        (Found::One(value @ (Value::Object(_) | Value::Array(_))), "UNCONDITIONAL") => Ok(format!("[{value}]")),
-        (Found::One(value @ (Value::Object(_) | Value::Array(_))), _) => Ok(value.to_string()),
-        (Found::One(value), "CONDITIONAL" | "UNCONDITIONAL") => Ok(format!("[{value}]")),
-        (Found::One(_), _) => Err(scalar()),
-        (Found::Many(values), _) => {
-            let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
-            Ok(format!("[{}]", texts.join(",")))
+/// `RETURNING ARRAY<t>`: the elements as texts, which are then cast all at once.
+fn json_arrays(call: &Call<'_>, element: &SqlType) -> Result<ArrayRef> {
+    if (3..6).any(|argument| call.literal(argument) == Some("EMPTY OBJECT")) {
+        return Err(fix(format!("EMPTY OBJECT is no {}", call.returns)));
+    }
+    let mut documents = Documents::new(call)?;
+    let wrapper = call.literal(3).unwrap_or("WITHOUT");
+    let is_text = crate::types::is_string(element);
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for row in 0..call.rows {
+        let Some((document, path)) = documents.get(row)? else {
+            lists.append_null();
+            continue;
+        };
+        let found = fragment(&document, path, wrapper).and_then(|fragment| {
+            let items = fragment.items().ok_or_else(|| Missing::Error("an object is no array".to_owned()))?;
+            append_items(&items, is_text, lists.values())
+        });
+        match found {
+            Ok(()) => lists.append(true),
+            Err(missing) => lists.append(!matches!(instead(call, missing)?, Instead::Null)),
         }
     }
+    checked_elements(&lists.finish(), element, call)
+}
+
+fn append_items(items: &[&Value], is_text: bool, out: &mut StringBuilder) -> Result<(), Missing> {
+    let is_nested = |value: &&Value| value.is_array() || value.is_object();
+    if !is_text && items.iter().any(is_nested) {
+        return Err(Missing::Error("an element is an object or an array".to_owned()));
+    }
+    for item in items {
+        match item {
+            Value::Null => out.append_null(),
+            Value::String(text) => out.append_value(text),
+            other => out.append_value(other.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// Lists of texts as lists of `element`; a list with a text that is not one is an error, for the clause.
+fn checked_elements(lists: &ListArray, element: &SqlType, call: &Call<'_>) -> Result<ArrayRef> {
+    let texts = lists.values();
+    let values = convert(texts, &SqlType::STRING, element, lenient(call))?;
+    let mut starts = Vec::with_capacity(lists.len() + 1);
+    let (mut keep, mut valid) = (Vec::with_capacity(values.len()), Vec::with_capacity(lists.len()));
+    starts.push(0);
+    for row in 0..lists.len() {
+        let range = lists.value_offsets()[row] as usize..lists.value_offsets()[row + 1] as usize;
+        let wrong = range.clone().find(|place| values.is_null(*place) && !texts.is_null(*place));
+        let mut is_valid = lists.is_valid(row);
+        if let Some(place) = wrong {
+            let why = format!("cannot cast '{}' to {element}", texts.as_string::<i32>().value(place));
+            is_valid = !matches!(instead(call, Missing::Error(why))?, Instead::Null);
+        } else {
+            keep.extend(range.map(|place| Some(place as u32)));
+        }
+        valid.push(is_valid);
+        starts.push(keep.len() as i32);
+    }
+    let values = crate::misc::take(&values, keep.into_iter())?;
+    let arrow_schema::DataType::List(field) = call.return_type else {
+        return Err(crate::error::bug("an array is no list"));
+    };
+    let offsets = arrow_buffer::OffsetBuffer::new(starts.into());
+    Ok(Arc::new(ListArray::try_new(Arc::clone(field), offsets, values, Some(valid.into()))?))
 }
 
 fn json_exists(call: &Call<'_>) -> Result<ArrayRef> {
     let mut documents = Documents::new(call)?;
+    let clause = call.literal(2).unwrap_or("FALSE");
     let mut result = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
         let found = match documents.get(row)? {
             None => None,
             Some((document, path)) => match find(&document, path) {
+                Ok(Found::Many(values)) => Some(!values.is_empty()),
                 Ok(found) => Some(!matches!(found, Found::Nothing)),
-                Err(missing) => match call.literal(2).unwrap_or("FALSE") {
+                Err(missing) => match clause {
                     "TRUE" => Some(true),
                     "UNKNOWN" => None,
-                    "ERROR" if document.is_err() => return Err(refuse("JSON_EXISTS", missing)),
+                    "ERROR" => return Err(missing.refuse("JSON_EXISTS")),
                     _ => Some(false),
                 },
             },

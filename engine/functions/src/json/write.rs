@@ -1,18 +1,20 @@
-//! `JSON_STRING`, `JSON_OBJECT`, `JSON_ARRAY`, `JSON_QUOTE`.
+//! `JSON_STRING`, `JSON_OBJECT`, `JSON_ARRAY`, `JSON`, `JSON_QUOTE`.
 //!
-//! A value that is the result of another of these calls goes in as JSON, not as text.
+//! A value that is the result of another of these calls goes in as JSON, not as text. The fields of
+//! objects are sorted by their names.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, MapArray, StringArray};
+use base64::Engine;
 use datafusion_common::Result;
-use sluice_model::SqlType;
+use sluice_model::{Error, SqlType};
 
 use crate::cast::{Mode, convert};
-use crate::error::{bug, fix};
+use crate::error::{bug, external, fix};
 use crate::function::{Call, Cells, Definition, Kind};
 
 pub(super) fn definitions() -> Vec<Definition> {
@@ -22,10 +24,16 @@ pub(super) fn definitions() -> Vec<Definition> {
             let texts = call.strings(0)?;
             call.write_strings(|row, out| {
                 let Some(text) = texts.get(row) else { return Ok(false) };
-                write_quoted(text, out);
+                write_ascii(text, out);
                 Ok(true)
             })
         }),
+        Definition::new("__json_raw", &[Kind::String], SqlType::STRING, raw).nullable().fallible(),
+        Definition::new("__json_array_of", &[Kind::String, Kind::Boolean, Kind::Array], SqlType::STRING, array_of)
+            .not_null(),
+        Definition::new("__json_object_of", &[Kind::String, Kind::Boolean, Kind::Array], SqlType::STRING, object_of)
+            .not_null()
+            .fallible(),
         Definition::new("__json_object", &[], SqlType::STRING, object).variadic(Kind::Any, 1).not_null().fallible(),
         Definition::new("__json_array", &[], SqlType::STRING, array).variadic(Kind::Any, 1).not_null(),
     ]
@@ -54,6 +62,25 @@ fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// With escapes for all that is not ASCII: what `JSON_QUOTE` writes.
+fn write_ascii(text: &str, out: &mut String) {
+    let start = out.len();
+    write_quoted(text, out);
+    if out.is_ascii() {
+        return;
+    }
+    let quoted = out.split_off(start);
+    for char in quoted.chars() {
+        if char.is_ascii() {
+            out.push(char);
+        } else {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+}
+
 fn writer<'a>(values: &'a ArrayRef, sql_type: &SqlType, is_json: bool, mode: Mode) -> Result<Writer<'a>> {
     let plain: Writer<'a> = match sql_type {
         _ if is_json => {
@@ -77,9 +104,10 @@ fn writer<'a>(values: &'a ArrayRef, sql_type: &SqlType, is_json: bool, mode: Mod
         SqlType::Row(fields) => {
             let rows = values.as_struct();
             let columns = rows.columns().iter().zip(fields);
-            let writers = columns
+            let mut writers = columns
                 .map(|(column, (name, sql_type))| Ok((name.clone(), writer(column, sql_type, false, mode)?)))
                 .collect::<Result<Vec<_>>>()?;
+            writers.sort_by(|(name, _), (other, _)| name.cmp(other));
             Box::new(move |at, out| {
                 out.push('{');
                 for (index, (name, write)) in writers.iter().enumerate() {
@@ -95,6 +123,21 @@ fn writer<'a>(values: &'a ArrayRef, sql_type: &SqlType, is_json: bool, mode: Mod
             let texts = convert(values, sql_type, &SqlType::STRING, mode)?;
             Box::new(move |at, out| out.push_str(texts.as_string::<i32>().value(at)))
         }
+        SqlType::Binary(_) | SqlType::VarBinary(_) => {
+            let values = values.as_binary::<i32>();
+            Box::new(move |at, out| {
+                out.push('"');
+                base64::engine::general_purpose::STANDARD.encode_string(values.value(at), out);
+                out.push('"');
+            })
+        }
+        SqlType::Timestamp(_) | SqlType::TimestampLtz(_) => {
+            // An instant is written in UTC.
+            let utc = Mode { zone: chrono_tz::Tz::UTC, ..mode };
+            let texts = convert(values, sql_type, &SqlType::STRING, utc)?;
+            let is_instant = matches!(sql_type, SqlType::TimestampLtz(_));
+            Box::new(move |at, out| write_iso(texts.as_string::<i32>().value(at), is_instant, out))
+        }
         _ => {
             let texts = convert(values, sql_type, &SqlType::STRING, mode)?;
             Box::new(move |at, out| write_quoted(texts.as_string::<i32>().value(at), out))
@@ -103,10 +146,28 @@ fn writer<'a>(values: &'a ArrayRef, sql_type: &SqlType, is_json: bool, mode: Mod
     Ok(Box::new(move |at, out| if values.is_null(at) { out.push_str("null") } else { plain(at, out) }))
 }
 
+/// `2021-04-13 20:12:11.120` as `"2021-04-13T20:12:11.12"`; an instant with as many digits as it needs
+/// in groups of three, and `Z`.
+fn write_iso(text: &str, is_instant: bool, out: &mut String) {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let significant = fraction.trim_end_matches('0');
+    let digits = if is_instant { significant.len().next_multiple_of(3) } else { significant.len() };
+    let start = out.len();
+    let _ = write!(out, "\"{seconds}");
+    if let Some(at) = out[start..].find(' ') {
+        out.replace_range(start + at..start + at + 1, "T");
+    }
+    if digits > 0 {
+        let _ = write!(out, ".{significant:0<digits$}");
+    }
+    out.push_str(if is_instant { "Z\"" } else { "\"" });
+}
+
 fn map_writer<'a>(values: &'a ArrayRef, key: &SqlType, value: &SqlType, mode: Mode) -> Result<Writer<'a>> {
     let map = values.as_map();
     let keys = convert(map.keys(), key, &SqlType::STRING, mode)?;
     let write_value = writer(map.values(), value, false, mode)?;
+    let sorted = sorted_entries(map, keys.as_string::<i32>());
     let write: Writer<'a> = Box::new(move |entry, out| {
         write_quoted(keys.as_string::<i32>().value(entry), out);
         out.push(':');
@@ -114,18 +175,26 @@ fn map_writer<'a>(values: &'a ArrayRef, key: &SqlType, value: &SqlType, mode: Mo
     });
     Ok(Box::new(move |at, out| {
         let range = map.value_offsets()[at] as usize..map.value_offsets()[at + 1] as usize;
-        joined(out, '{', '}', range, &write);
+        joined(out, '{', '}', sorted[range].iter().copied(), &write);
     }))
 }
 
-fn joined(out: &mut String, open: char, close: char, range: std::ops::Range<usize>, write: &Writer<'_>) {
+fn joined(out: &mut String, open: char, close: char, places: impl Iterator<Item = usize>, write: &Writer<'_>) {
     out.push(open);
-    let first = range.start;
-    for index in range {
-        out.push_str(if index == first { "" } else { "," });
-        write(index, out);
+    for (index, place) in places.enumerate() {
+        out.push_str(if index == 0 { "" } else { "," });
+        write(place, out);
     }
     out.push(close);
+}
+
+/// The entries of maps, those of each map in the order of their keys.
+fn sorted_entries(map: &MapArray, keys: &StringArray) -> Vec<usize> {
+    let mut entries: Vec<usize> = (0..map.keys().len()).collect();
+    for range in map.value_offsets().windows(2) {
+        entries[range[0] as usize..range[1] as usize].sort_by_key(|entry| keys.value(*entry));
+    }
+    entries
 }
 
 fn mode(call: &Call<'_>) -> Mode {
@@ -187,11 +256,15 @@ fn object(call: &Call<'_>) -> Result<ArrayRef> {
     let keys = (0..cells.len()).step_by(2).map(|index| call.strings(index + 1)).collect::<Result<Vec<_>>>()?;
     let values: Vec<&Cells<ArrayRef>> = cells.iter().skip(1).step_by(2).collect();
     let writers = value_writers(call, &clause, &values, 2)?;
+    // Keys are nearly always literals, then this order is that of every row.
+    let mut order: Vec<usize> = (0..keys.len()).collect();
     built(call, |row, out| {
+        order.sort_by_key(|index| keys[*index].get(row));
         out.push('{');
         let mut first = true;
-        for ((key, value), write) in keys.iter().zip(&values).zip(&writers) {
-            let Some(key) = key.get(row) else { return Err(fix("a key of JSON_OBJECT is NULL")) };
+        for index in &order {
+            let (value, write) = (values[*index], &writers[*index]);
+            let Some(key) = keys[*index].get(row) else { return Err(fix("a key of JSON_OBJECT is NULL")) };
             if clause.leaves_out_nulls && value.position(row).is_none() {
                 continue;
             }
@@ -203,6 +276,19 @@ fn object(call: &Call<'_>) -> Result<ArrayRef> {
         }
         out.push('}');
         Ok(())
+    })
+}
+
+/// `JSON(s)`: a text that is JSON already. An empty one is `NULL`.
+fn raw(call: &Call<'_>) -> Result<ArrayRef> {
+    let texts = call.strings(0)?;
+    call.write_strings(|row, out| {
+        let Some(text) = texts.get(row).filter(|text| !text.trim().is_empty()) else { return Ok(false) };
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
+            external(Error::fix(format!("'{text}' in JSON(…) is no JSON")).because(error.to_string()))
+        })?;
+        let _ = write!(out, "{value}");
+        Ok(true)
     })
 }
 
@@ -223,6 +309,64 @@ fn array(call: &Call<'_>) -> Result<ArrayRef> {
             write(value.row_index(row), out);
         }
         out.push(']');
+        Ok(())
+    })
+}
+
+/// Whether the clause leaves `NULL`s out, and whether the values are JSON: of `__json_array_of` and its like.
+fn gathered_clause(call: &Call<'_>) -> Result<(bool, bool)> {
+    let leaves_out_nulls = call.constant_string(0, "the NULL clause")? == "ABSENT";
+    Ok((leaves_out_nulls, call.booleans(1)?.get(0) == Some(true)))
+}
+
+/// `JSON_ARRAYAGG(x)` of the values that were gathered.
+fn array_of(call: &Call<'_>) -> Result<ArrayRef> {
+    let (leaves_out_nulls, is_json) = gathered_clause(call)?;
+    let cells = call.cells_of_any(2)?;
+    let list = cells.array().as_list::<i32>();
+    let SqlType::Array(element) = call.sql_type(2) else { return Err(bug("an array is no array")) };
+    let write = writer(list.values(), &element, is_json, mode(call))?;
+    built(call, |row, out| {
+        let range = cells.position(row).map_or(0..0, |at| list.value_offsets()[at]..list.value_offsets()[at + 1]);
+        let places = range.map(|place| place as usize);
+        joined(out, '[', ']', places.filter(|place| !leaves_out_nulls || list.values().is_valid(*place)), &write);
+        Ok(())
+    })
+}
+
+/// `JSON_OBJECTAGG(KEY k VALUE v)` of the rows of key and value that were gathered.
+fn object_of(call: &Call<'_>) -> Result<ArrayRef> {
+    let (leaves_out_nulls, is_json) = gathered_clause(call)?;
+    let cells = call.cells_of_any(2)?;
+    let list = cells.array().as_list::<i32>();
+    let (entries, SqlType::Array(entry)) = (list.values().as_struct(), call.sql_type(2)) else {
+        return Err(bug("an array is no array"));
+    };
+    let (keys, SqlType::Row(fields)) = (entries.column(0).as_string_opt::<i32>(), *entry) else {
+        return Err(bug("an entry is no row"));
+    };
+    let keys = keys.ok_or_else(|| fix("a key of JSON_OBJECTAGG is no STRING"))?;
+    let values = entries.column(1);
+    let write_value = writer(values, &fields[1].1, is_json, mode(call))?;
+    let write: Writer<'_> = Box::new(|place, out| {
+        write_quoted(keys.value(place), out);
+        out.push(':');
+        write_value(place, out);
+    });
+    let mut places: Vec<usize> = Vec::new();
+    built(call, |row, out| {
+        let range = cells.position(row).map_or(0..0, |at| list.value_offsets()[at]..list.value_offsets()[at + 1]);
+        places.clear();
+        places.extend(range.map(|place| place as usize));
+        if places.iter().any(|place| keys.is_null(*place)) {
+            return Err(fix("a key of JSON_OBJECTAGG is NULL"));
+        }
+        places.sort_by_key(|place| keys.value(*place));
+        if let Some(pair) = places.windows(2).find(|pair| keys.value(pair[0]) == keys.value(pair[1])) {
+            return Err(fix(format!("the key '{}' is twice in a JSON_OBJECTAGG", keys.value(pair[0]))));
+        }
+        let shown = places.iter().copied().filter(|place| !leaves_out_nulls || values.is_valid(*place));
+        joined(out, '{', '}', shown, &write);
         Ok(())
     })
 }

@@ -18,15 +18,16 @@ pub(super) fn definitions() -> Vec<Definition> {
     use Kind::{Binary, Integer, String};
     vec![
         Definition::new("to_base64", &[String], SqlType::STRING, |call| {
-            let texts = call.strings(0)?;
+            let values = call.bytes(0)?;
             call.write_strings(|row, out| {
-                let Some(text) = texts.get(row) else { return Ok(false) };
-                STANDARD.encode_string(text, out);
+                let Some(bytes) = values.get(row) else { return Ok(false) };
+                STANDARD.encode_string(bytes, out);
                 Ok(true)
             })
-        }),
-        Definition::new("from_base64", &[String], SqlType::STRING, from_base64).fallible(),
-        Definition::new("hex", &[String], SqlType::STRING, hex).or(&[Integer]),
+        })
+        .or(&[Binary]),
+        Definition::new("from_base64", &[String], SqlType::STRING, from_base64).or(&[Binary]).fallible(),
+        Definition::new("hex", &[String], SqlType::STRING, hex).or(&[Integer]).or(&[Binary]),
         Definition::new("unhex", &[String], SqlType::BYTES, unhex).nullable(),
         Definition::new("bin", &[Integer], SqlType::STRING, |call| {
             let numbers = call.integers(0)?;
@@ -38,24 +39,37 @@ pub(super) fn definitions() -> Vec<Definition> {
         }),
         Definition::new("encode", &[String, String], SqlType::BYTES, encode).fallible(),
         Definition::new("decode", &[Binary, String], SqlType::STRING, decode).fallible(),
+        Definition::new("is_valid_utf8", &[Binary], SqlType::Boolean, |call| {
+            let values = call.binaries(0)?;
+            call.truths(|row| values.get(row).map(|bytes| std::str::from_utf8(bytes).is_ok()))
+        }),
+        Definition::new("make_valid_utf8", &[Binary], SqlType::STRING, |call| {
+            let values = call.binaries(0)?;
+            call.write_strings(|row, out| {
+                let Some(bytes) = values.get(row) else { return Ok(false) };
+                out.push_str(&std::string::String::from_utf8_lossy(bytes));
+                Ok(true)
+            })
+        }),
     ]
 }
 
 fn from_base64(call: &Call<'_>) -> Result<ArrayRef> {
-    let texts = call.strings(0)?;
+    let values = call.bytes(0)?;
     let mut bytes = Vec::new();
     call.write_strings(|row, out| {
-        let Some(text) = texts.get(row) else { return Ok(false) };
+        let Some(encoded) = values.get(row) else { return Ok(false) };
         bytes.clear();
-        STANDARD
-            .decode_vec(text, &mut bytes)
-            .map_err(|error| external(Error::fix(format!("'{text}' is not base64")).because(error.to_string())))?;
+        STANDARD.decode_vec(encoded, &mut bytes).map_err(|error| {
+            let text = String::from_utf8_lossy(encoded);
+            external(Error::fix(format!("'{text}' is not base64")).because(error.to_string()))
+        })?;
         out.push_str(&String::from_utf8_lossy(&bytes));
         Ok(true)
     })
 }
 
-/// Hexadecimal digits of the UTF-8 bytes of a text, or of a number, in capitals.
+/// Hexadecimal digits of bytes, of the UTF-8 bytes of a text, or of a number, in capitals.
 fn hex(call: &Call<'_>) -> Result<ArrayRef> {
     if call.cells_of_any(0)?.array().data_type() == &DataType::Int64 {
         let numbers = call.integers(0)?;
@@ -65,10 +79,10 @@ fn hex(call: &Call<'_>) -> Result<ArrayRef> {
             Ok(true)
         });
     }
-    let texts = call.strings(0)?;
+    let values = call.bytes(0)?;
     call.write_strings(|row, out| {
-        let Some(text) = texts.get(row) else { return Ok(false) };
-        for byte in text.bytes() {
+        let Some(bytes) = values.get(row) else { return Ok(false) };
+        for byte in bytes {
             let _ = write!(out, "{byte:02X}");
         }
         Ok(true)
@@ -85,21 +99,18 @@ fn binary(call: &Call<'_>, mut write: impl FnMut(usize, &mut Vec<u8>) -> Result<
     Ok(Arc::new(builder.finish()))
 }
 
-/// An odd number of digits has a 0 in front; what is not hexadecimal is `NULL`.
+/// Of an odd number of digits the first one becomes a byte of 0; what is not hexadecimal is `NULL`.
 fn unhex(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.strings(0)?;
     binary(call, |row, out| {
         let Some(text) = texts.get(row) else { return Ok(false) };
-        let mut half = text.len() % 2 == 1;
-        let mut byte = 0;
-        for char in text.chars() {
-            let Some(digit) = char.to_digit(16) else { return Ok(false) };
-            byte = byte << 4 | digit as u8;
-            if half {
-                out.push(byte);
-                byte = 0;
-            }
-            half = !half;
+        if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(false);
+        }
+        let odd = text.len() % 2;
+        out.extend(std::iter::repeat_n(0, odd));
+        for pair in text.as_bytes()[odd..].chunks_exact(2) {
+            out.push(hex_byte(pair[0], pair[1])?);
         }
         Ok(true)
     })

@@ -13,7 +13,7 @@ pub(super) fn definitions() -> Vec<Definition> {
     vec![
         text("substring", &[String, Integer], substring).or(&[String, Integer, Integer]).alias("substr").nullable(),
         text("replace", &[String, String, String], replace),
-        text("translate", &[String, String, String], translate),
+        text("translate", &[String, String, String], translate).alias("translate3"),
         text("overlay", &[String, String, Integer], overlay).or(&[String, String, Integer, Integer]),
     ]
 }
@@ -63,13 +63,13 @@ fn replace(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-/// Characters of the second argument become those of the third; those without a partner go.
+/// Characters of the second argument become those of the third; those without a partner go. `NULL`
+/// is as good as none.
 fn translate(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, from, to) = (call.strings(0)?, call.strings(1)?, call.strings(2)?);
     call.write_strings(|row, out| {
-        let (Some(text), Some(from), Some(to)) = (texts.get(row), from.get(row), to.get(row)) else {
-            return Ok(false);
-        };
+        let Some(text) = texts.get(row) else { return Ok(false) };
+        let (from, to) = (from.get(row).unwrap_or(""), to.get(row).unwrap_or(""));
         for char in text.chars() {
             match from.chars().position(|candidate| candidate == char) {
                 Some(index) => out.extend(to.chars().nth(index)),

@@ -2,7 +2,9 @@
 
 mod codec;
 mod edit;
+mod inet;
 pub(crate) mod like;
+mod printf;
 mod search;
 mod shape;
 mod split;
@@ -16,6 +18,8 @@ pub(crate) fn definitions() -> Vec<Definition> {
     [
         shape::definitions(),
         edit::definitions(),
+        inet::definitions(),
+        printf::definitions(),
         search::definitions(),
         split::definitions(),
         codec::definitions(),

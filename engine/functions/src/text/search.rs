@@ -11,11 +11,13 @@ use crate::function::{Call, Cells, Definition, Kind};
 use crate::types::{is_integer, is_numeric};
 
 pub(super) fn definitions() -> Vec<Definition> {
-    use Kind::{Integer, String};
+    use Kind::{Binary, Integer, String};
     vec![
         Definition::new("instr", &[String, String], SqlType::Int, |call| {
-            positions(call.strings(0)?, call.strings(1)?, None, call)
-        }),
+            if call.len() > 2 { occurrences(call) } else { positions(call.strings(0)?, call.strings(1)?, None, call) }
+        })
+        .or(&[String, String, Integer])
+        .or(&[String, String, Integer, Integer]),
         Definition::new("locate", &[String, String], SqlType::Int, |call| {
             let from = (call.len() > 2).then(|| call.integers(2)).transpose()?;
             positions(call.strings(1)?, call.strings(0)?, from, call)
@@ -26,10 +28,12 @@ pub(super) fn definitions() -> Vec<Definition> {
         }),
         Definition::new("startswith", &[String, String], SqlType::Boolean, |call| {
             pairs(call, |text, part| text.starts_with(part))
-        }),
+        })
+        .or(&[Binary, Binary]),
         Definition::new("endswith", &[String, String], SqlType::Boolean, |call| {
             pairs(call, |text, part| text.ends_with(part))
-        }),
+        })
+        .or(&[Binary, Binary]),
         Definition::new("ascii", &[String], SqlType::Int, |call| {
             let texts = call.strings(0)?;
             // The first byte, with its sign.
@@ -72,8 +76,37 @@ fn positions(
     })
 }
 
-fn pairs(call: &Call<'_>, test: impl Fn(&str, &str) -> bool) -> Result<ArrayRef> {
-    let (texts, parts) = (call.strings(0)?, call.strings(1)?);
+/// The n-th occurrence, looking from a position on; a negative position counts from the end and looks
+/// backwards. Occurrences may overlap.
+fn occurrences(call: &Call<'_>) -> Result<ArrayRef> {
+    let (texts, parts, starts) = (call.strings(0)?, call.strings(1)?, call.integers(2)?);
+    let numbers = (call.len() > 3).then(|| call.integers(3)).transpose()?;
+    call.primitive::<Int32Type>(|row| {
+        let number = numbers.as_ref().map_or(Some(1), |numbers| numbers.get(row));
+        let (Some(text), Some(part), Some(start), Some(number)) =
+            (texts.get(row), parts.get(row), starts.get(row), number)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(occurrence(text, part, start, number).unwrap_or(0) as i32))
+    })
+}
+
+fn occurrence(text: &str, part: &str, start: i64, number: i64) -> Option<usize> {
+    let before = usize::try_from(number - 1).ok()?;
+    let places = || text.char_indices().enumerate().filter(|(_, (at, _))| text[*at..].starts_with(part));
+    let place = if start > 0 {
+        places().filter(|(index, _)| *index as i64 >= start - 1).nth(before)
+    } else {
+        let last = char_count(text) as i64 + start;
+        let matching = places().filter(|(index, _)| *index as i64 <= last).count();
+        places().nth(matching.checked_sub(before + 1)?)
+    };
+    place.map(|(index, _)| index + 1)
+}
+
+fn pairs(call: &Call<'_>, test: impl Fn(&[u8], &[u8]) -> bool) -> Result<ArrayRef> {
+    let (texts, parts) = (call.bytes(0)?, call.bytes(1)?);
     call.truths(|row| Some(test(texts.get(row)?, parts.get(row)?)))
 }
 

@@ -6,6 +6,8 @@
 
 mod context;
 mod error;
+mod gather;
+mod json;
 mod names;
 mod refuse;
 mod rewrite;

@@ -6,41 +6,66 @@
 //! | `SELECT a + 1, r.f` | `SELECT a + 1 AS EXPR$0, r.f AS f` | the names of unnamed columns |
 //! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
 //! | `TIMESTAMPDIFF(DAY, a, b)` | `timestampdiff('DAY', a, b)` | the unit is no column |
+//! | `(a, b) OVERLAPS (c, d)` | `__overlaps(a, b, c, d)` | DataFusion has no such operator |
+//! | `PERCENTILE(x, p)` | see [`gather`] | made of what `ARRAY_AGG` gathers |
+//! | `JSON_VALUE(s, p NULL ON EMPTY)` | see [`json`] | clauses are arguments |
 
 use std::ops::ControlFlow;
 
-use sluice_model::Result;
+use sluice_model::{Error, Position, Result};
 use sqlparser::ast::{
-    CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Value, VisitMut, VisitorMut,
 };
 
 use super::names::name_columns;
+use super::{gather, json};
 
 /// Rewrites a query in place.
 pub(super) fn rewrite_query(query: &mut Query) -> Result<()> {
-    let _ = query.visit(&mut Rewriter);
-    Ok(())
+    done(query.visit(&mut Rewriter))
 }
 
 /// Rewrites an expression in place.
 pub(super) fn rewrite_expression(expression: &mut Expr) -> Result<()> {
-    let _ = expression.visit(&mut Rewriter);
-    Ok(())
+    done(expression.visit(&mut Rewriter))
+}
+
+fn done(flow: ControlFlow<Error>) -> Result<()> {
+    match flow {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
 }
 
 struct Rewriter;
 
 impl VisitorMut for Rewriter {
-    type Break = std::convert::Infallible;
+    type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         name_columns(&mut query.body);
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
+        if let Expr::Function(function) = expression {
+            json::mark_raw(function);
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
+        if let Expr::Function(function) = expression
+            && let Err(error) = json::rewrite(function)
+        {
+            return ControlFlow::Break(error);
+        }
+        if let Err(error) = gather::rewrite(expression) {
+            return ControlFlow::Break(error);
+        }
         quote_time_unit(expression);
+        rewrite_overlaps(expression);
         rewrite_rounding(expression);
         if is_int_literal(expression) {
             let literal = std::mem::replace(expression, Expr::Value(Value::Null.into()));
@@ -86,11 +111,27 @@ fn rewrite_rounding(expression: &mut Expr) {
     *expression = call(function, vec![unit, operand]);
 }
 
-fn string(text: String) -> Expr {
+/// `(a, b) OVERLAPS (c, d)`
+fn rewrite_overlaps(expression: &mut Expr) {
+    let Expr::BinaryOp { left, op: BinaryOperator::Overlaps, right } = expression else { return };
+    if let (Expr::Tuple(first), Expr::Tuple(second)) = (left.as_mut(), right.as_mut()) {
+        let mut arguments = std::mem::take(first);
+        arguments.append(second);
+        *expression = call("__overlaps", arguments);
+    }
+}
+
+/// Where the name of a function stands.
+pub(super) fn position_of_name(name: &ObjectName) -> Option<Position> {
+    let start = name.0.first()?.as_ident()?.span.start;
+    (start.line > 0).then_some(Position { line: start.line, column: start.column })
+}
+
+pub(super) fn string(text: String) -> Expr {
     Expr::Value(Value::SingleQuotedString(text).into())
 }
 
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
     let list = FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() };
     Expr::Function(Function {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{FieldRef, Schema};
 use datafusion_common::ScalarValue;
-use datafusion_expr::expr::AggregateFunction;
+use datafusion_expr::expr::{AggregateFunction, NullTreatment};
 use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{Aggregate, Expr, LogicalPlan};
 use sluice_model::{ChangelogMode, Error, Result};
@@ -17,6 +17,9 @@ use crate::bind::from_datafusion;
 
 /// Functions whose arguments behind the first are constants.
 const WITH_LITERALS: [&str; 2] = ["listagg", "string_agg"];
+
+/// What `ARRAY_AGG(x IGNORE NULLS)` has as a constant.
+const IGNORE_NULLS: &str = "ignore nulls";
 
 impl Nodes {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate, query: &LogicalPlan) -> Result<Input> {
@@ -145,6 +148,7 @@ pub(super) struct Call<'a> {
     pub(super) name: &'a str,
     pub(super) arguments: &'a [Expr],
     pub(super) distinct: bool,
+    pub(super) ignores_nulls: bool,
     pub(super) filter: Option<&'a Expr>,
 }
 
@@ -160,6 +164,9 @@ pub(super) fn lower_call(call: &Call<'_>, result: FieldRef, columns: &mut Column
             argument => arguments.push(columns.place(argument)?),
         }
     }
+    if call.ignores_nulls {
+        literals.push(IGNORE_NULLS.to_owned());
+    }
     let filter = call.filter.map(|filter| columns.place(filter)).transpose()?;
     Ok(AggregateCall { function: call.name.to_owned(), arguments, literals, distinct: call.distinct, filter, result })
 }
@@ -171,7 +178,8 @@ fn lower_aggregate(expression: &Expr, result: FieldRef, columns: &mut Columns<'_
         return Err(Error::fix(format!("ORDER BY inside of {} is not supported yet", name.to_uppercase())));
     }
     let filter = params.filter.as_deref();
-    let call = Call { name: &name, arguments: &params.args, distinct: params.distinct, filter };
+    let ignores_nulls = params.null_treatment == Some(NullTreatment::IgnoreNulls);
+    let call = Call { name: &name, arguments: &params.args, distinct: params.distinct, ignores_nulls, filter };
     lower_call(&call, result, columns)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{FieldRef, Schema};
 use datafusion_common::ScalarValue;
-use datafusion_expr::expr::WindowFunction;
+use datafusion_expr::expr::{NullTreatment, WindowFunction};
 use datafusion_expr::{Expr, LogicalPlan, Window, WindowFrame, WindowFrameBound, WindowFrameUnits};
 use sluice_model::{Error, Result};
 use sluice_plan::{AggregateCall, Frame, Input, Operation, Output, OverAggregate};
@@ -101,14 +101,15 @@ fn call(function: &WindowFunction, result: FieldRef, columns: &mut Columns<'_>) 
     let params = &function.params;
     let name = function.fun.name().to_lowercase();
     if name == "row_number" {
-        let call = Call { name: "count", arguments: &[], distinct: false, filter: None };
+        let call = Call { name: "count", arguments: &[], distinct: false, ignores_nulls: false, filter: None };
         return Ok((Frame::AllRows, lower_call(&call, result, columns)?));
     }
     if !matches!(function.fun, datafusion_expr::WindowFunctionDefinition::AggregateUDF(_)) {
         return Err(Error::fix(format!("{} OVER a window is not supported yet", name.to_uppercase())));
     }
     let filter = params.filter.as_deref();
-    let call = Call { name: &name, arguments: &params.args, distinct: params.distinct, filter };
+    let ignores_nulls = params.null_treatment == Some(NullTreatment::IgnoreNulls);
+    let call = Call { name: &name, arguments: &params.args, distinct: params.distinct, ignores_nulls, filter };
     Ok((frame(&params.window_frame)?, lower_call(&call, result, columns)?))
 }
 

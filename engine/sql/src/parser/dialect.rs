@@ -17,7 +17,8 @@ use std::cell::RefCell;
 use sluice_model::Error;
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr, UnaryOperator, Value, WindowSpec, WindowType,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr, TrimWhereField, UnaryOperator, Value,
+    WindowSpec, WindowType,
 };
 use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use sqlparser::keywords::Keyword;
@@ -65,6 +66,7 @@ impl FlinkDialect {
             "CAST" | "TRY_CAST" if before_paren => Some(self.cast(parser, name == "TRY_CAST")),
             "TABLE" if matches!(parser.symbol_at(1), Token::Word(_)) => Some(self.table_argument(parser)),
             "POSITION" if before_paren => Some(position(parser)),
+            "TRIM" if before_paren => Some(trim(parser)),
             "INTERVAL" => self.interval(parser),
             "MAP" if parser.symbol_at(1) == &Token::LBracket => Some(map_constructor(parser)),
             "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" if before_paren => Some(json::function(self, parser, &name)),
@@ -195,7 +197,7 @@ impl FlinkDialect {
 
 /// Functions with words between their arguments, which sqlparser reads one by one.
 fn has_own_syntax(name: &str) -> bool {
-    const NAMES: [&str; 19] = [
+    const NAMES: [&str; 18] = [
         "ARRAY",
         "CASE",
         "CEIL",
@@ -214,7 +216,6 @@ fn has_own_syntax(name: &str) -> bool {
         "SAFE_CAST",
         "SUBSTR",
         "SUBSTRING",
-        "TRIM",
     ];
     NAMES.contains(&name)
 }
@@ -250,6 +251,23 @@ fn position(parser: &mut Parser<'_>) -> Parsed<Expr> {
     let within = parser.parse_expr()?;
     parser.expect_token(&Token::RParen)?;
     Ok(Expr::Position { expr: Box::new(expr), r#in: Box::new(within) })
+}
+
+/// `TRIM([LEADING | TRAILING | BOTH] [characters] FROM text)`, `TRIM(text)`
+fn trim(parser: &mut Parser<'_>) -> Parsed<Expr> {
+    parser.advance_token();
+    parser.expect_token(&Token::LParen)?;
+    let sides =
+        [("BOTH", TrimWhereField::Both), ("LEADING", TrimWhereField::Leading), ("TRAILING", TrimWhereField::Trailing)];
+    let trim_where = sides.into_iter().find(|(word, _)| parser.accept(word)).map(|(_, side)| side);
+    let first = if trim_where.is_some() && parser.next_is("FROM") { None } else { Some(parser.parse_expr()?) };
+    let (trim_what, expr) = match (first, parser.parse_keyword(Keyword::FROM)) {
+        (what, true) => (what.map(Box::new), parser.parse_expr()?),
+        (Some(text), false) => (None, text),
+        (None, false) => return parser.expected_ref("FROM", parser.peek_token_ref()),
+    };
+    parser.expect_token(&Token::RParen)?;
+    Ok(Expr::Trim { expr: Box::new(expr), trim_where, trim_what, trim_characters: None })
 }
 
 /// `MAP['a', 1, 'b', 2]`
