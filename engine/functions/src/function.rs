@@ -14,7 +14,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_schema::{DataType, FieldRef, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -55,6 +55,22 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// What people write for it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::String => "STRING",
+            Self::Binary => "BYTES",
+            Self::Integer => "integer",
+            Self::Double | Self::Number => "number",
+            Self::Boolean => "BOOLEAN",
+            Self::Timestamp => "TIMESTAMP",
+            Self::Temporal => "date or time",
+            Self::Array => "ARRAY",
+            Self::Map => "MAP",
+            Self::Any => "any",
+        }
+    }
+
     /// The type that an argument of type `given` gets; `None` if it is not allowed.
     pub(crate) fn accept(self, given: &DataType) -> Option<DataType> {
         let untyped_null = *given == DataType::Null;
@@ -146,6 +162,8 @@ pub(crate) enum Returns {
     Type(SqlType),
     /// That of an argument.
     SameAs(usize),
+    /// That of an argument, without the details that Arrow's type does not say.
+    Unlabelled(usize),
     /// By a rule of its own.
     Rule(fn(&Arguments<'_>) -> Result<SqlType>),
 }
@@ -250,6 +268,24 @@ impl Definition {
         self
     }
 
+    pub(crate) fn unlabelled(mut self, index: usize) -> Self {
+        self.returns = Returns::Unlabelled(index);
+        self
+    }
+
+    /// How it is called: `SUBSTRING(STRING, integer)`; empty if a rule decides.
+    fn signatures(&self) -> Vec<String> {
+        let name = self.name.to_uppercase();
+        match &self.parameters {
+            Parameters::OneOf(lists) => {
+                let list = |kinds: &Vec<Kind>| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+                lists.iter().map(|kinds| format!("{name}({})", list(kinds))).collect()
+            }
+            Parameters::Variadic { kind, .. } => vec![format!("{name}({}, …)", kind.name())],
+            Parameters::Rule(_) => Vec::new(),
+        }
+    }
+
     pub(crate) fn returns(mut self, rule: fn(&Arguments<'_>) -> Result<SqlType>) -> Self {
         self.returns = Returns::Rule(rule);
         self
@@ -305,6 +341,11 @@ impl Function {
     fn written(&self, args: &[String]) -> String {
         match (self.definition.infix, args) {
             (Some(operator), [left, right]) => format!("{left} {operator} {right}"),
+            // A cast that has its type in its name; the type is a literal.
+            (None, [name, value]) if self.definition.name == "__as" => {
+                let name = name.trim_start_matches("Utf8(\"").trim_end_matches("\")");
+                format!("CAST({value} AS {name})")
+            }
             _ => format!("{}({})", self.definition.name, args.join(",")),
         }
     }
@@ -358,7 +399,8 @@ impl ScalarUDFImpl for Function {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        self.definition.parameters.coerce(given).ok_or_else(|| refuse(self.definition.name, given))
+        let definition = &self.definition;
+        definition.parameters.coerce(given).ok_or_else(|| refuse_call(definition.name, given, &definition.signatures()))
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
@@ -369,6 +411,10 @@ impl ScalarUDFImpl for Function {
         };
         let arguments = Arguments { fields: args.arg_fields, constants: args.scalar_arguments };
         let sql_type = match &self.definition.returns {
+            Returns::Unlabelled(index) => {
+                let data_type = arguments.sql_type(*index).to_arrow();
+                return Ok(Arc::new(Field::new(self.definition.name, data_type, nullable)));
+            }
             Returns::Type(sql_type) => sql_type.clone(),
             Returns::SameAs(index) => arguments.sql_type(*index),
             Returns::Rule(rule) => rule(&arguments)?,
@@ -388,10 +434,16 @@ impl ScalarUDFImpl for Function {
 
 /// "No such call", with the types of the arguments.
 pub(crate) fn refuse(name: &str, given: &[DataType]) -> datafusion_common::DataFusionError {
+    refuse_call(name, given, &[])
+}
+
+fn refuse_call(name: &str, given: &[DataType], signatures: &[String]) -> datafusion_common::DataFusionError {
     let types: Vec<String> = given.iter().map(|data_type| SqlType::of_arrow(data_type).to_string()).collect();
     let name = name.trim_start_matches('_').to_uppercase();
-    external(
-        Error::fix(format!("cannot apply {name} to ({})", types.join(", ")))
-            .with_hint("check the number and the types of its arguments; CAST converts them"),
-    )
+    let error = Error::fix(format!("cannot apply {name} to ({})", types.join(", ")));
+    external(if signatures.is_empty() || name.starts_with('_') {
+        error.with_hint("check the number and the types of its arguments; CAST converts them")
+    } else {
+        error.with_hint(format!("write {}; CAST converts the types", signatures.join(" or ")))
+    })
 }

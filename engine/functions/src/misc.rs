@@ -20,6 +20,9 @@ pub(crate) fn definitions() -> Vec<Definition> {
         conditional("ifnull").parameters(two_common),
         conditional("nullif").parameters(two_of_any).same_as(0).nullable(),
         conditional("if").parameters(condition_and_common).returns(if_result),
+        // Names for DataFusion; binding takes them away.
+        Definition::new("__cell", &[Kind::Any], SqlType::Null, not_bound).unlabelled(0),
+        Definition::new("__as", &[Kind::String, Kind::Any], SqlType::Null, not_bound).same_as(1),
         Definition::new("__overlaps", &[Kind::Any; 4], SqlType::Boolean, not_bound).nullable(),
         conditional("greatest").with_kernel(greatest),
         conditional("least").with_kernel(least),

@@ -10,6 +10,7 @@ use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_expr::{Limit, LogicalPlan, Projection};
 use datafusion_optimizer::analyzer::Analyzer;
+use datafusion_optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion_optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
@@ -33,7 +34,7 @@ use crate::subqueries::rewrite_subqueries;
 /// Coerces types and optimises.
 pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let translate = |error| from_datafusion(error, &[]);
-    let analyzer = Analyzer::with_rules(vec![Arc::new(TypeCoercion::new())]);
+    let analyzer = Analyzer::with_rules(vec![Arc::new(ResolveGroupingFunction::new()), Arc::new(TypeCoercion::new())]);
     let mut options = ConfigOptions::default();
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     let options = Arc::new(options);

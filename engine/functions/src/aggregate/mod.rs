@@ -8,6 +8,7 @@
 //! | `MIN`, `MAX`, `FIRST_VALUE`, `LAST_VALUE` | the type of the argument |
 //! | `LISTAGG(s, separator)` | `STRING` |
 //! | `ARRAY_AGG(x)` | `ARRAY` of the type of `x` |
+//! | `GROUPING(a, …)` | bits of a grouping set |
 //!
 //! A stream does not run these functions: its operator keeps results up to date, row by row. Here they
 //! are declared for the planner, and can be run over a whole table by DataFusion, in the plainest way:
@@ -15,6 +16,7 @@
 
 mod batch;
 mod function;
+mod grouping;
 mod numbers;
 
 use std::sync::Arc;
@@ -28,5 +30,6 @@ pub use numbers::{decimal_average, decimal_sum, exact_variance, variance};
 
 /// Every aggregate function, by Flink's names in lower case.
 pub fn aggregate_functions(session: &SessionInfo) -> Vec<Arc<AggregateUDF>> {
-    function::Aggregate::ALL.iter().map(|aggregate| function::Function::udf(*aggregate, session)).collect()
+    let gathering = function::Aggregate::ALL.iter().map(|aggregate| function::Function::udf(*aggregate, session));
+    gathering.chain([grouping::udf()]).collect()
 }

@@ -107,6 +107,9 @@ impl<'s> Binder<'s> {
         {
             return Ok(value.clone());
         }
+        if let ("__cell", [value]) | ("__as", [_, value]) = (func.name(), args.as_slice()) {
+            return Ok(value.clone());
+        }
         let args = coerce_literals(&func, args, schema)?;
         match (func.name(), args.as_slice()) {
             ("if", [_, _, _]) => self.bind_if(args, schema),

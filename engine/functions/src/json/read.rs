@@ -11,6 +11,7 @@ use serde_json::Value;
 use sluice_model::{Error, SqlType};
 
 use super::path::{Found, Mode, Path};
+use super::write_sorted;
 use crate::cast::{self, convert};
 use crate::error::{external, fix};
 use crate::function::{Arguments, Call, Cells, Definition, Kind};
@@ -231,15 +232,13 @@ fn fragment<'v>(document: &'v Document, path: &Path, wrapper: &str) -> Result<Fr
 
 impl Fragment<'_> {
     fn write(&self, out: &mut String) {
-        use std::fmt::Write;
         match self {
-            Self::Plain(value) => {
-                let _ = write!(out, "{value}");
-            }
+            Self::Plain(value) => write_sorted(value, out),
             Self::Wrapped(values) => {
                 out.push('[');
                 for (index, value) in values.iter().enumerate() {
-                    let _ = write!(out, "{}{value}", if index == 0 { "" } else { "," });
+                    out.push_str(if index == 0 { "" } else { "," });
+                    write_sorted(value, out);
                 }
                 out.push(']');
             }
@@ -332,7 +331,11 @@ fn append_items(items: &[&Value], is_text: bool, out: &mut StringBuilder) -> Res
         match item {
             Value::Null => out.append_null(),
             Value::String(text) => out.append_value(text),
-            other => out.append_value(other.to_string()),
+            other => {
+                let mut text = String::new();
+                write_sorted(other, &mut text);
+                out.append_value(text);
+            }
         }
     }
     Ok(())

@@ -42,7 +42,7 @@ pub(super) fn definitions() -> Vec<Definition> {
 /// Writes the JSON of the value at a position.
 type Writer<'a> = Box<dyn Fn(usize, &mut String) + 'a>;
 
-fn write_quoted(text: &str, out: &mut String) {
+pub(super) fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
     for char in text.chars() {
         match char {
@@ -287,7 +287,7 @@ fn raw(call: &Call<'_>) -> Result<ArrayRef> {
         let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
             external(Error::fix(format!("'{text}' in JSON(…) is no JSON")).because(error.to_string()))
         })?;
-        let _ = write!(out, "{value}");
+        super::write_sorted(&value, out);
         Ok(true)
     })
 }

@@ -1,7 +1,7 @@
 //! `TIMESTAMPADD(unit, n, t)` and `TIMESTAMPDIFF(unit, a, b)`; the unit comes as a string literal.
 
 use arrow_array::ArrayRef;
-use arrow_array::types::{Date32Type, Int32Type};
+use arrow_array::types::{Date32Type, Int32Type, Time64MicrosecondType};
 use datafusion_common::Result;
 use sluice_model::SqlType;
 
@@ -25,7 +25,7 @@ fn sum_type(arguments: &Arguments<'_>) -> Result<SqlType> {
     let unit = arguments.constant_string(0).map(Unit::parse).transpose()?;
     let keeps_date = unit.is_none_or(|unit| unit.months().is_some() || matches!(unit, Unit::Day | Unit::Week));
     Ok(match arguments.sql_type(2) {
-        SqlType::Date if !keeps_date => SqlType::Timestamp(3),
+        SqlType::Date if !keeps_date => SqlType::Timestamp(6),
         other => other,
     })
 }
@@ -37,6 +37,9 @@ fn add(call: &Call<'_>) -> Result<ArrayRef> {
     }
     let counts = call.integers(1)?;
     let cells = call.cells_of_any(2)?;
+    if let SqlType::Time(_) = call.returns {
+        return add_to_time(call, unit);
+    }
     let zone = call.session.time_zone;
     let times = WallTimes::new(cells.array(), zone)?;
     let sum = |row| {
@@ -50,6 +53,19 @@ fn add(call: &Call<'_>) -> Result<ArrayRef> {
         }),
         _ => timestamps(call.rows, &call.returns, Mode { try_cast: true, zone }, sum),
     }
+}
+
+/// A time of day goes round at midnight; days and months leave it as it is.
+fn add_to_time(call: &Call<'_>, unit: Unit) -> Result<ArrayRef> {
+    const MICROS_PER_DAY: i64 = 86_400_000_000;
+    let (counts, times) = (call.integers(1)?, call.primitives::<Time64MicrosecondType>(2)?);
+    let micros = if unit.months().is_some() { 0 } else { unit.micros().unwrap_or(0) % MICROS_PER_DAY };
+    call.primitive::<Time64MicrosecondType>(|row| {
+        let both = times.get(row).zip(counts.get(row));
+        Ok(both.map(|(time, count)| {
+            (time + (micros * (count % MICROS_PER_DAY)) % MICROS_PER_DAY).rem_euclid(MICROS_PER_DAY)
+        }))
+    })
 }
 
 fn plus(moment: Moment, unit: Unit, count: i64) -> Option<Moment> {

@@ -10,15 +10,17 @@ fn reads_values() {
         (r#"JSON_VALUE('{"a": true}', 'lax $.a')"#, "true"),
         (r#"JSON_VALUE('{"a": {"b": [10, 20]}}', '$.a.b[1]')"#, "20"),
         (r#"JSON_VALUE('{"a": {}}', '$.a')"#, "NULL"),
-        (r#"JSON_VALUE('{"a": 1}', 'lax $.z', 'DEFAULT', 'none', 'NULL', '')"#, "none"),
-        (r#"JSON_VALUE('no json', '$.a', 'NULL', '', 'DEFAULT', 'bad')"#, "bad"),
+        (r#"JSON_VALUE('{"a": 1}', 'lax $.z', NULL, 'DEFAULT', 'none', 'NULL', NULL)"#, "none"),
+        (r#"JSON_VALUE('no json', '$.a', NULL, 'NULL', NULL, 'DEFAULT', 'bad')"#, "bad"),
         ("JSON_VALUE('no json', '$.a')", "NULL"),
+        (r#"JSON_VALUE('{"a": 1.5}', '$.a', CAST(NULL AS INT), 'NULL', NULL, 'NULL', NULL)"#, "1"),
+        (r#"JSON_VALUE('{"a": "x"}', '$.a', CAST(NULL AS INT), 'NULL', NULL, 'DEFAULT', 7)"#, "7"),
         (r#"JSON_QUERY('{"a": [1, 2]}', '$.a')"#, "[1,2]"),
         (r#"JSON_QUERY('{"a": 1}', '$.a')"#, "NULL"),
-        (r#"JSON_QUERY('{"a": 1}', '$.a', 'CONDITIONAL')"#, "[1]"),
-        (r#"JSON_QUERY('{"a": [1]}', '$.a', 'UNCONDITIONAL')"#, "[[1]]"),
-        (r#"JSON_QUERY('{"a": [{"b": 1}, {"b": 2}]}', '$.a[*].b', 'CONDITIONAL')"#, "[1,2]"),
-        (r#"JSON_QUERY('{"a": 1}', 'lax $.z', 'WITHOUT', 'EMPTY ARRAY', 'NULL')"#, "[]"),
+        (r#"JSON_QUERY('{"a": 1}', '$.a', NULL, 'CONDITIONAL', 'NULL', 'NULL')"#, "[1]"),
+        (r#"JSON_QUERY('{"a": [1]}', '$.a', NULL, 'UNCONDITIONAL', 'NULL', 'NULL')"#, "[[1]]"),
+        (r#"JSON_QUERY('{"a": [{"b": 1}, {"b": 2}]}', '$.a[*].b', NULL, 'CONDITIONAL', 'NULL', 'NULL')"#, "[1,2]"),
+        (r#"JSON_QUERY('{"a": 1}', 'lax $.z', NULL, 'WITHOUT', 'EMPTY ARRAY', 'NULL')"#, "[]"),
         (r#"JSON_EXISTS('{"a": true}', '$.a')"#, "TRUE"),
         (r#"JSON_EXISTS('{"a": [{ "b": 1 }]}', '$.a[0].b')"#, "TRUE"),
         (r#"JSON_EXISTS('{"a": true}', '$.b')"#, "FALSE"),
@@ -28,7 +30,7 @@ fn reads_values() {
         ("__is_json('[1', 'VALUE')", "FALSE"),
         (r#"JSON_UNQUOTE('"x"')"#, "x"),
     ]);
-    fails(r#"JSON_VALUE('no json', '$.a', 'NULL', '', 'ERROR', '')"#, "JSON_VALUE cannot read the JSON");
+    fails(r#"JSON_VALUE('no json', '$.a', NULL, 'NULL', NULL, 'ERROR', NULL)"#, "JSON_VALUE cannot read the JSON");
     fails("JSON_VALUE('{}', 'a')", "not a JSON path");
 }
 

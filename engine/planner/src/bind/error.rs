@@ -3,6 +3,8 @@
 use datafusion_common::{DataFusionError, SchemaError};
 use sluice_model::{Error, Position, suggest};
 
+use super::mistake::{refused_call, refused_operator};
+
 /// Translates an error of name resolution or typing. `functions` are suggested for unknown ones.
 pub(crate) fn from_datafusion(error: DataFusionError, functions: &[String]) -> Error {
     let position = error
@@ -53,10 +55,9 @@ fn schema_error(error: &SchemaError) -> Error {
 }
 
 /// Functions that Flink has and that need state; so that they are not taken for misspelt ones.
-const AGGREGATES: [&str; 18] = [
+const AGGREGATES: [&str; 17] = [
     "array_agg",
     "avg",
-    "collect",
     "count",
     "first_value",
     "lag",
@@ -75,6 +76,9 @@ const AGGREGATES: [&str; 18] = [
 ];
 
 fn plan_error(text: &str, functions: &[String]) -> Error {
+    if let Some(error) = refused_call(text).or_else(|| refused_operator(text)) {
+        return error;
+    }
     let Some(rest) = text.strip_prefix("Invalid function '") else {
         return Error::fix(text.to_owned());
     };
@@ -85,6 +89,6 @@ fn plan_error(text: &str, functions: &[String]) -> Error {
     let error = Error::fix(format!("no function is called '{name}'"));
     match suggest(name, functions.iter().map(String::as_str)) {
         Some(like) => error.with_hint(format!("did you mean {}?", like.to_uppercase())),
-        None => error.with_hint("docs/flink-compatibility.md lists the functions"),
+        None => error.with_hint("docs/functions.md lists the functions"),
     }
 }

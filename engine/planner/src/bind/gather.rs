@@ -16,7 +16,7 @@ use sqlparser::ast::{
 };
 
 use super::json::{entries, name_of, null_clause, unnamed};
-use super::rewrite::{call, position_of_name, string};
+use super::rewrite::{call, name_casts, position_of_name, string};
 
 /// Rewrites a call of one of these functions.
 pub(super) fn rewrite(expression: &mut Expr) -> Result<()> {
@@ -63,6 +63,8 @@ fn gathered(function: &Function, value: Expr, required: Option<Expr>) -> Expr {
     let mut gathered = function.clone();
     gathered.name = ObjectName::from(vec![Ident { value: "ARRAY_AGG".to_owned(), ..name_ident(function) }]);
     if let FunctionArguments::List(list) = &mut gathered.args {
+        let mut value = value;
+        name_casts(&mut value);
         list.args = vec![unnamed(value)];
     }
     if let Some(required) = required {

@@ -8,6 +8,8 @@ mod context;
 mod error;
 mod gather;
 mod json;
+mod literal;
+mod mistake;
 mod names;
 mod refuse;
 mod rewrite;
@@ -110,10 +112,17 @@ impl<'a> Binder<'a> {
         self.take_windows(&mut query)?;
         refuse::refuse_unsupported(&query)?;
         rewrite::rewrite_query(&mut query)?;
-        let plan = self
-            .sql_to_rel()
-            .sql_statement_to_plan(Statement::Query(Box::new(query)))
-            .map_err(|error| from_datafusion(error, &self.function_names()))?;
+        let plan =
+            self.sql_to_rel().sql_statement_to_plan(Statement::Query(Box::new(query.clone()))).map_err(|error| {
+                let error = from_datafusion(error, &self.function_names());
+                match error.position() {
+                    None => {
+                        let place = mistake::position_of_call(&query, error.what());
+                        error.at_opt(place)
+                    }
+                    Some(_) => error,
+                }
+            })?;
         sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))
     }
 

@@ -2,7 +2,8 @@
 //!
 //! | text | becomes | why |
 //! |---|---|---|
-//! | `5` | `CAST(5 AS INT)` | integer literals that fit are `INT`, DataFusion takes `BIGINT` |
+//! | `5`, `1e3`, `TIMESTAMP '…'`, `INTERVAL '…'`, `VALUES …` | see [`literal`] | their types |
+//! | `SUM(CAST(a AS INT))` | `SUM(__as('INT', CAST(a AS INT)))` | DataFusion would call it `SUM(a)` |
 //! | `SELECT a + 1, r.f` | `SELECT a + 1 AS EXPR$0, r.f AS f` | the names of unnamed columns |
 //! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
 //! | `TIMESTAMPDIFF(DAY, a, b)` | `timestampdiff('DAY', a, b)` | the unit is no column |
@@ -14,12 +15,13 @@ use std::ops::ControlFlow;
 
 use sluice_model::{Error, Position, Result};
 use sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Value, VisitMut, VisitorMut,
+    BinaryOperator, CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Query, Value, VisitMut, VisitorMut,
 };
+use sqlparser::tokenizer::Span;
 
 use super::names::name_columns;
-use super::{gather, json};
+use super::{gather, json, literal};
 
 /// Rewrites a query in place.
 pub(super) fn rewrite_query(query: &mut Query) -> Result<()> {
@@ -45,6 +47,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         name_columns(&mut query.body);
+        literal::unlabel_values(&mut query.body);
         ControlFlow::Continue(())
     }
 
@@ -67,18 +70,95 @@ impl VisitorMut for Rewriter {
         quote_time_unit(expression);
         rewrite_overlaps(expression);
         rewrite_rounding(expression);
-        if is_int_literal(expression) {
-            let literal = std::mem::replace(expression, Expr::Value(Value::Null.into()));
-            *expression = Expr::Cast {
-                kind: CastKind::Cast,
-                expr: Box::new(literal),
-                data_type: DataType::Int(None),
-                array: false,
-                format: None,
-            };
+        widen_grouping(expression);
+        tuples_as_rows(expression);
+        name_casts_of_aggregate(expression);
+        match literal::rewrite(expression) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
         }
-        ControlFlow::Continue(())
     }
+}
+
+/// `GROUPING(a)` is a `BIGINT`.
+fn widen_grouping(expression: &mut Expr) {
+    let Expr::Function(function) = expression else { return };
+    if ["GROUPING", "GROUPING_ID"].contains(&function.name.to_string().to_ascii_uppercase().as_str()) {
+        let grouping = std::mem::replace(expression, Expr::Value(Value::Null.into()));
+        *expression = literal::cast(grouping, "BIGINT");
+    }
+}
+
+/// `(a, b) = (c, d)`
+fn tuples_as_rows(expression: &mut Expr) {
+    let Expr::BinaryOp { left, right, .. } = expression else { return };
+    for side in [left, right] {
+        if let Expr::Tuple(values) = side.as_mut() {
+            let values = std::mem::take(values);
+            **side = call("ROW", values);
+        }
+    }
+}
+
+/// Aggregate functions, whose names DataFusion makes of their arguments without the casts in them.
+const AGGREGATES: [&str; 18] = [
+    "approx_count_distinct",
+    "array_agg",
+    "avg",
+    "count",
+    "first_value",
+    "last_value",
+    "listagg",
+    "max",
+    "min",
+    "single_value",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "sum",
+    "sum0",
+    "var_pop",
+    "var_samp",
+    "variance",
+];
+
+/// `SUM(CAST(a AS INT))` beside of `SUM(a)`: the cast becomes a part of the name.
+fn name_casts_of_aggregate(expression: &mut Expr) {
+    let Expr::Function(function) = expression else { return };
+    let name = function.name.to_string();
+    if !AGGREGATES.iter().any(|aggregate| aggregate.eq_ignore_ascii_case(&name)) {
+        return;
+    }
+    let FunctionArguments::List(arguments) = &mut function.args else { return };
+    for argument in &mut arguments.args {
+        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) = argument {
+            name_casts(argument);
+        }
+    }
+}
+
+/// `CAST(a AS t)` as `__as('t', CAST(a AS t))`, which is taken away again when the plan is bound.
+pub(super) fn name_casts(expression: &mut Expr) {
+    struct Namer;
+    impl VisitorMut for Namer {
+        type Break = std::convert::Infallible;
+
+        fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
+            if let Expr::Cast { data_type, .. } = expression {
+                let name = string(data_type.to_string());
+                let cast = std::mem::replace(expression, Expr::Value(Value::Null.into()));
+                *expression = call("__as", vec![name, cast]);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = expression.visit(&mut Namer);
+}
+
+/// Where something stands in the text.
+pub(super) fn position_of(span: Span) -> Option<Position> {
+    let start = span.start;
+    (start.line > 0).then_some(Position { line: start.line, column: start.column })
 }
 
 /// `TIMESTAMPADD(DAY, …)` and `TIMESTAMPDIFF(DAY, …)`: the unit becomes a string.
@@ -123,8 +203,7 @@ fn rewrite_overlaps(expression: &mut Expr) {
 
 /// Where the name of a function stands.
 pub(super) fn position_of_name(name: &ObjectName) -> Option<Position> {
-    let start = name.0.first()?.as_ident()?.span.start;
-    (start.line > 0).then_some(Position { line: start.line, column: start.column })
+    position_of(name.0.first()?.as_ident()?.span)
 }
 
 pub(super) fn string(text: String) -> Expr {
@@ -144,14 +223,4 @@ pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
-}
-
-fn is_int_literal(expression: &Expr) -> bool {
-    match expression {
-        Expr::Value(value) => match &value.value {
-            Value::Number(digits, _) => digits.parse::<i32>().is_ok(),
-            _ => false,
-        },
-        _ => false,
-    }
 }

@@ -240,7 +240,12 @@ fn drop_key_words(tokens: &mut Vec<Lexed>) {
         lexed.is_word("KEY")
             && index > 0
             && (tokens[index - 1].is(&Token::LParen) || tokens[index - 1].is(&Token::Comma))
-            && matches!(tokens.get(index + 1).and_then(Lexed::token), Some(Token::SingleQuotedString(_)))
+            && match tokens.get(index + 1).and_then(Lexed::token) {
+                Some(Token::SingleQuotedString(_)) => true,
+                // Not a column of a table that is called key: (key STRING, …).
+                Some(Token::Word(_)) => tokens.get(index + 2).is_some_and(|lexed| lexed.is_word("VALUE")),
+                _ => false,
+            }
     };
     let superfluous: Vec<bool> = tokens.iter().enumerate().map(|(index, lexed)| is_key(index, lexed)).collect();
     let mut keep = superfluous.iter().map(|superfluous| !superfluous);

@@ -15,8 +15,9 @@ use std::any::TypeId;
 use std::cell::RefCell;
 
 use sluice_model::Error;
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr, TrimWhereField, UnaryOperator, Value,
     WindowSpec, WindowType,
 };
@@ -66,6 +67,7 @@ impl FlinkDialect {
             "CAST" | "TRY_CAST" if before_paren => Some(self.cast(parser, name == "TRY_CAST")),
             "TABLE" if matches!(parser.symbol_at(1), Token::Word(_)) => Some(self.table_argument(parser)),
             "POSITION" if before_paren => Some(position(parser)),
+            "CASE" => Some(case(parser)),
             "TRIM" if before_paren => Some(trim(parser)),
             "INTERVAL" => self.interval(parser),
             "MAP" if parser.symbol_at(1) == &Token::LBracket => Some(map_constructor(parser)),
@@ -251,6 +253,29 @@ fn position(parser: &mut Parser<'_>) -> Parsed<Expr> {
     let within = parser.parse_expr()?;
     parser.expect_token(&Token::RParen)?;
     Ok(Expr::Position { expr: Box::new(expr), r#in: Box::new(within) })
+}
+
+/// `CASE [x] WHEN a [, b …] THEN c … [ELSE d] END`: several values are as many branches.
+fn case(parser: &mut Parser<'_>) -> Parsed<Expr> {
+    let case_token = AttachedToken(parser.next_token());
+    let operand = if parser.next_is("WHEN") { None } else { Some(Box::new(parser.parse_expr()?)) };
+    let mut conditions = Vec::new();
+    parser.expect_keyword(Keyword::WHEN)?;
+    loop {
+        let values = match operand {
+            Some(_) => parser.parse_comma_separated(Parser::parse_expr)?,
+            None => vec![parser.parse_expr()?],
+        };
+        parser.expect_keyword(Keyword::THEN)?;
+        let result = parser.parse_expr()?;
+        conditions.extend(values.into_iter().map(|condition| CaseWhen { condition, result: result.clone() }));
+        if !parser.parse_keyword(Keyword::WHEN) {
+            break;
+        }
+    }
+    let else_result = if parser.parse_keyword(Keyword::ELSE) { Some(Box::new(parser.parse_expr()?)) } else { None };
+    let end_token = AttachedToken(parser.expect_keyword(Keyword::END)?);
+    Ok(Expr::Case { case_token, end_token, operand, conditions, else_result })
 }
 
 /// `TRIM([LEADING | TRAILING | BOTH] [characters] FROM text)`, `TRIM(text)`

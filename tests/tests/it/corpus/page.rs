@@ -26,7 +26,7 @@ fn page() -> BTreeMap<String, Entry> {
         let is_there = state.starts_with("yes") || state.starts_with("differs");
         assert!(is_there || state.starts_with("not yet"), "neither yes, differs nor not yet: {row}");
         for call in names.split('`').skip(1).step_by(2) {
-            let name = call.split('(').next().unwrap_or(call).trim();
+            let name = call.split(['(', '[']).next().unwrap_or(call).trim();
             entries.insert(name.replace("\\|", "|").to_owned(), Entry { is_there });
         }
     }
