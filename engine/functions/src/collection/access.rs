@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::DataType;
+use arrow_select::nullif::nullif;
 use datafusion_common::Result;
 use sluice_model::{Error, SqlType, suggest};
 
@@ -80,7 +81,10 @@ fn item(call: &Call<'_>) -> Result<ArrayRef> {
             let column = rows.as_struct().column_by_name(name);
             let column = column.ok_or_else(|| bug(format!("the row has no field '{name}'")))?;
             // A NULL row has NULL fields.
-            take(column, (0..call.rows).map(|row| (!rows.is_null(row)).then_some(row as u32)))
+            match rows.nulls() {
+                Some(nulls) => Ok(nullif(column, &BooleanArray::new(!nulls.inner(), None))?),
+                None => Ok(Arc::clone(column)),
+            }
         }
         other => Err(bug(format!("{other} has no items"))),
     }
