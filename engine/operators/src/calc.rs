@@ -23,11 +23,16 @@ use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
 use sluice_functions::from_datafusion;
 use sluice_model::{ChangelogBatch, Error, Result};
 
+use crate::reads::{CompiledReads, Reads};
 use crate::{Operator, Output};
 
 /// A compiled [`sluice_plan::Calc`].
 #[derive(Debug)]
 pub struct Calc {
+    /// What filter and projection read of the input: first all that the projection reads.
+    reads: CompiledReads,
+    /// How much of it the projection reads.
+    projected: Vec<usize>,
     filter: Option<Arc<dyn PhysicalExpr>>,
     projection: Projection,
     output: SchemaRef,
@@ -49,19 +54,30 @@ impl Calc {
     /// # Errors
     /// A bug in the planner: an expression that does not fit the input.
     pub fn compile(node: &sluice_plan::Calc, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
-        let compiler = Compiler::new(input)?;
-        let filter = node.filter.as_ref().map(|filter| compiler.compile(filter)).transpose()?;
+        let mut reads = Reads::default();
         let expressions =
-            node.projection.iter().map(|expression| compiler.compile(expression)).collect::<Result<Vec<_>>>()?;
-        let projection = Projection::new(expressions, input.fields().len());
-        Ok(Self { filter, projection, output: Arc::clone(output) })
+            node.projection.iter().map(|expression| reads.rewrite(expression)).collect::<Result<Vec<_>>>()?;
+        let projected: Vec<usize> = (0..reads.len()).collect();
+        let filter = node.filter.as_ref().map(|filter| reads.rewrite(filter)).transpose()?;
+        let reads = reads.compile(&Compiler::new(input)?, input)?;
+        let filter = filter.map(|filter| Compiler::new(reads.schema())?.compile(&filter)).transpose()?;
+        let projection_input = Arc::new(reads.schema().project(&projected).map_err(Error::from_arrow)?);
+        let compiler = Compiler::new(&projection_input)?;
+        let expressions =
+            expressions.iter().map(|expression| compiler.compile(expression)).collect::<Result<Vec<_>>>()?;
+        let projection = Projection::new(expressions, projected.len());
+        Ok(Self { reads, projected, filter, projection, output: Arc::clone(output) })
     }
 
-    fn filtered(&self, batch: ChangelogBatch) -> Result<ChangelogBatch> {
+    /// What the projection reads of the rows that pass the filter.
+    fn filtered(&self, batch: &ChangelogBatch) -> Result<ChangelogBatch> {
+        let batch = batch.with_rows(self.reads.read(batch.rows())?)?;
         let Some(filter) = &self.filter else {
             return Ok(batch);
         };
-        match filter.evaluate(batch.rows()).map_err(from_datafusion)? {
+        let mask = filter.evaluate(batch.rows()).map_err(from_datafusion)?;
+        let batch = batch.project(&self.projected)?;
+        match mask {
             ColumnarValue::Array(mask) => {
                 let mask = mask
                     .as_any()
@@ -103,7 +119,7 @@ impl Calc {
 
 impl Operator for Calc {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
-        let batch = self.filtered(batch)?;
+        let batch = self.filtered(&batch)?;
         if batch.is_empty() { Ok(()) } else { output(self.projected(batch)?) }
     }
 }
@@ -175,6 +191,14 @@ mod tests {
     fn computes_and_reorders() {
         let calc = sluice_plan::Calc { filter: None, projection: vec![col("qty") + lit(1), col("id")] };
         assert_eq!(run(calc, "id INT, qty INT", "+I 1 9 / -D 2 4", "next INT, id INT"), "+I 10 1 / -D 5 2");
+    }
+
+    #[test]
+    fn what_only_the_filter_reads_is_not_kept() {
+        let calc = sluice_plan::Calc { filter: Some(col("qty").gt(lit(5))), projection: vec![col("id") + col("id")] };
+        assert_eq!(run(calc, "id INT, name STRING, qty INT", "+I 1 a 9 / -D 2 b 4", "id INT"), "+I 2");
+        let calc = sluice_plan::Calc { filter: Some(col("qty").gt(lit(5))), projection: vec![lit("x")] };
+        assert_eq!(run(calc, "id INT, qty INT", "+I 1 9 / -D 2 4 / -D 3 6", "c STRING"), "+I x / -D x");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod normalize;
 mod not_null;
 mod over_aggregate;
 mod rank;
+mod reads;
 mod row_codec;
 mod row_store;
 mod state;
