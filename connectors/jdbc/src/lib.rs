@@ -1,5 +1,5 @@
 //! The `jdbc` connector: writes changelogs to PostgreSQL and to warehouses made of it (Greenplum,
-//! Apache Cloudberry).
+//! Apache Cloudberry), and looks up rows there.
 //!
 //! ```sql
 //! CREATE TABLE customer (id BIGINT, name STRING, PRIMARY KEY (id) NOT ENFORCED) WITH (
@@ -31,6 +31,7 @@
 //! | `dialect` | SQL text |
 //! | `apply` | one reduced batch in one transaction |
 //! | `sink`, `worker` | the connector's running parts |
+//! | `lookup` | rows of keys, for lookup joins |
 
 mod apply;
 mod catalog;
@@ -38,6 +39,7 @@ mod connect;
 mod dialect;
 mod encode;
 mod failure;
+mod lookup;
 mod options;
 mod reduce;
 mod sink;
@@ -47,7 +49,9 @@ mod worker;
 
 use std::sync::Arc;
 
-use sluice_connector_api::{Connector, ConnectorInfo, OptionReader, Sink, SinkTable, TableDefinition};
+use sluice_connector_api::{
+    Connector, ConnectorInfo, LookupSource, LookupTable, OptionReader, Sink, SinkTable, TableDefinition,
+};
 use sluice_model::{Error, Result};
 
 pub use options::JdbcOptions;
@@ -62,7 +66,7 @@ impl Connector for JdbcConnector {
     type Options = JdbcOptions;
 
     fn info(&self) -> ConnectorInfo {
-        ConnectorInfo { is_sink: true, ..ConnectorInfo::default() }
+        ConnectorInfo { is_sink: true, is_lookup: true, ..ConnectorInfo::default() }
     }
 
     fn validate(&self, options: &JdbcOptions, _table: &TableDefinition, reader: &mut OptionReader<'_>) {
@@ -81,5 +85,8 @@ impl Connector for JdbcConnector {
             .with_hint("add PRIMARY KEY (…) NOT ENFORCED to the CREATE TABLE statement"));
         }
         Ok(Arc::new(sink::JdbcSink::new(options, table)))
+    }
+    fn lookup(&self, table: LookupTable<JdbcOptions>) -> Result<Arc<dyn LookupSource>> {
+        Ok(Arc::new(lookup::JdbcLookup::new(table)?))
     }
 }

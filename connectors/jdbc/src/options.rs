@@ -98,23 +98,23 @@ options! {
         "scan.parallelism" => scan_parallelism: Option<usize>,
         /// When filters are pushed into a scan. Not used by a sink.
         "filter.handling.policy" => filter_handling: FilterHandling = FilterHandling::Always,
-        /// Cache of a lookup. Not used by a sink.
+        /// `PARTIAL` keeps the rows of keys that were looked up; `NONE` asks the table every time.
         "lookup.cache" => lookup_cache: LookupCache = LookupCache::None,
-        /// Rows kept by the cache of a lookup. Not used by a sink.
+        /// Number of keys whose rows the cache of a lookup keeps; those that were not used for longest go first.
         "lookup.partial-cache.max-rows" => lookup_partial_max_rows: Option<u64>,
-        /// Age at which a cached row of a lookup is dropped. Not used by a sink.
+        /// Age at which a cached row of a lookup is dropped.
         "lookup.partial-cache.expire-after-write" => lookup_expire_after_write: Option<Duration>,
-        /// Idle time after which a cached row of a lookup is dropped. Not used by a sink.
+        /// Idle time after which a cached row of a lookup is dropped.
         "lookup.partial-cache.expire-after-access" => lookup_expire_after_access: Option<Duration>,
-        /// Whether a lookup remembers keys without a row. Not used by a sink.
+        /// Whether a lookup remembers keys without a row.
         "lookup.partial-cache.cache-missing-key" => lookup_cache_missing_key: bool = true,
-        /// How often a lookup is tried again. Not used by a sink.
+        /// How often a lookup is tried again.
         "lookup.max-retries" => lookup_max_retries: i64 = 3i64,
-        /// Older name of 'lookup.partial-cache.max-rows'. Not used by a sink.
+        /// Older name of 'lookup.partial-cache.max-rows'.
         "lookup.cache.max-rows" => lookup_cache_max_rows: Option<i64>,
-        /// Older name of 'lookup.partial-cache.expire-after-write'. Not used by a sink.
+        /// Older name of 'lookup.partial-cache.expire-after-write'.
         "lookup.cache.ttl" => lookup_cache_ttl: Option<Duration>,
-        /// Older name of 'lookup.partial-cache.cache-missing-key'. Not used by a sink.
+        /// Older name of 'lookup.partial-cache.cache-missing-key'.
         "lookup.cache.caching-missing-key" => lookup_caching_missing_key: bool = true,
     }
 }

@@ -9,7 +9,8 @@ use sluice_model::{
 };
 
 use crate::{
-    Format, FormatSlot, Formats, MetadataColumn, OptionDoc, OptionReader, OptionSet, Sink, Source, SourceTable,
+    Format, FormatSlot, Formats, LookupSource, LookupTable, MetadataColumn, OptionDoc, OptionReader, OptionSet, Sink,
+    Source, SourceTable,
 };
 
 /// A table that a sink shall write.
@@ -48,6 +49,8 @@ pub struct ConnectorInfo {
     pub is_sink: bool,
     /// Whether a source may be asked for fewer fields of a ROW column than are declared.
     pub narrows_rows: bool,
+    /// Whether its rows can be looked up by key.
+    pub is_lookup: bool,
 }
 
 /// A connector. Registered once, in `connectors/registry`.
@@ -83,6 +86,18 @@ pub trait Connector: Send + Sync + 'static {
     fn sink(&self, _options: Self::Options, _table: SinkTable) -> Result<Arc<dyn Sink>> {
         Err(Error::fix(format!("connector '{}' cannot be written to", Self::NAME)))
     }
+
+    /// Makes a lookup.
+    ///
+    /// # Errors
+    /// Rows of the table cannot be looked up.
+    fn lookup(&self, table: LookupTable<Self::Options>) -> Result<Arc<dyn LookupSource>> {
+        Err(Error::fix(format!("rows of table '{}' cannot be looked up", table.name))
+            .because(format!("connector '{}' cannot be asked for the rows of a key", Self::NAME))
+            .with_hint(
+                "join without FOR SYSTEM_TIME AS OF, or keep the table where it can be asked, e.g. behind 'jdbc'",
+            ))
+    }
 }
 
 /// A [`Connector`] without its type.
@@ -108,6 +123,11 @@ pub trait ErasedConnector: Send + Sync {
     /// # Errors
     /// Wrong options, all at once.
     fn sink(&self, table: &TableDefinition, changelog: ChangelogMode, formats: &FormatList) -> Result<Arc<dyn Sink>>;
+    /// Makes a lookup of a table by some of its columns.
+    ///
+    /// # Errors
+    /// Wrong options, all at once; a connector without lookups.
+    fn lookup(&self, table: &TableDefinition, keys: Vec<usize>) -> Result<Arc<dyn LookupSource>>;
 }
 
 type FormatList = BTreeMap<&'static str, Box<dyn Format>>;
@@ -215,6 +235,12 @@ impl<C: Connector> ErasedConnector for Erased<C> {
         let sink_table = SinkTable { name, schema, metadata, changelog, formats };
         self.0.sink(options, sink_table).map_err(|error| error.at_opt(position))
     }
+
+    fn lookup(&self, table: &TableDefinition, keys: Vec<usize>) -> Result<Arc<dyn LookupSource>> {
+        let (options, _) = self.read(table, None)?;
+        let TableDefinition { name, schema, .. } = table.clone();
+        self.0.lookup(LookupTable { name, options, schema, keys }).map_err(|error| error.at_opt(table.position))
+    }
 }
 
 /// All connectors and formats that a process knows.
@@ -293,6 +319,14 @@ impl Connectors {
     /// Wrong options, all at once.
     pub fn sink(&self, table: &TableDefinition, changelog: ChangelogMode) -> Result<Arc<dyn Sink>> {
         self.of_table(table)?.sink(table, changelog, &self.formats)
+    }
+
+    /// Makes a lookup of a table by some of its columns.
+    ///
+    /// # Errors
+    /// Wrong options, all at once; a connector without lookups.
+    pub fn lookup(&self, table: &TableDefinition, keys: Vec<usize>) -> Result<Arc<dyn LookupSource>> {
+        self.of_table(table)?.lookup(table, keys)
     }
 
     /// Key under which a table shares its source with others.

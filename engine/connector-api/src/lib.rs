@@ -1,7 +1,7 @@
 //! What a connector is, and all that it may know.
 //!
 //! A connector is a crate that implements [`Connector`]: it declares its options with
-//! [`options!`], and makes a [`Source`], a [`Sink`] or both from a table. It sees this crate and
+//! [`options!`], and makes a [`Source`], a [`Sink`], a [`LookupSource`] or several of them from a table. It sees this crate and
 //! `sluice-model`, nothing else: no format by name, no checkpoint file, no task.
 //!
 //! ```text
@@ -14,6 +14,7 @@
 
 mod connector;
 mod format;
+mod lookup;
 mod options;
 mod sink;
 mod source;
@@ -23,6 +24,7 @@ pub mod text;
 
 pub use connector::{Connector, ConnectorInfo, Connectors, ErasedConnector, SinkTable};
 pub use format::{EncodedRows, Encoder, Format, FormatSlot, Formats};
+pub use lookup::{Found, Lookup, LookupContext, LookupSource, LookupTable};
 pub use options::{
     ExtraOptions, FieldType, MemorySize, NoOptions, OptionDoc, OptionReader, OptionSet, OptionValue, OptionValues,
 };

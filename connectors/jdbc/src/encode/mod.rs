@@ -12,6 +12,8 @@ mod param;
 
 pub(crate) use column::{ColumnEncoder, ValueError};
 pub(crate) use copy::{CopyEncoder, encoders_of};
+#[cfg(test)]
+pub(crate) use numeric::put_numeric;
 pub(crate) use param::{ArrayParam, ScalarParam, array_param};
 
 use crate::catalog::{ColumnPlan, id};

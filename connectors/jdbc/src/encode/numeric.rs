@@ -10,7 +10,7 @@ const NEGATIVE: u16 = 0x4000;
 const MAX_GROUPS: usize = 12;
 
 /// Appends the field of `value`·10^-`scale`.
-pub(super) fn put_numeric(out: &mut BytesMut, value: i128, scale: u8) {
+pub(crate) fn put_numeric(out: &mut BytesMut, value: i128, scale: u8) {
     let mut groups = [0u16; MAX_GROUPS];
     // Filled from the back: the last group first.
     let mut first = MAX_GROUPS;
