@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
-/// (sources, sinks, batch queries) or only merge channels (unions).
+/// (sources, sinks, lookups, batch queries) or only merge channels (unions).
 ///
 /// # Errors
 /// A bug in the planner: an expression that does not fit the input.
@@ -32,9 +32,12 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
         Operation::Rank(rank) => Ok(Some(Box::new(Rank::new(rank, input?, &output?.schema)?))),
         Operation::Normalize(normalize) => Ok(Some(Box::new(Normalize::new(normalize.clone(), input?)?))),
         Operation::UpsertMaterialize(node) => Ok(Some(Box::new(UpsertMaterialize::new(node, input?)?))),
-        Operation::Source(_) | Operation::Values(_) | Operation::Union | Operation::Batch(_) | Operation::Sink(_) => {
-            Ok(None)
-        }
+        Operation::Source(_)
+        | Operation::Values(_)
+        | Operation::Union
+        | Operation::Batch(_)
+        | Operation::LookupJoin(_)
+        | Operation::Sink(_) => Ok(None),
     }
 }
 

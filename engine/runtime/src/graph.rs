@@ -1,7 +1,8 @@
 //! From plan to tasks: which nodes run in one task, and which channels join the tasks.
 //!
 //! A node is fused into the task of its producer when every row stays in its subtask, so that a
-//! chain of operators costs no channel. Sinks have a task of their own: reading and writing overlap.
+//! chain of operators costs no channel. Sinks have a task of their own: reading and writing overlap. So do
+//! lookup joins, which wait for other systems: a batch is made while the one before is looked up.
 //!
 //! ```text
 //! plan                                   vertices
@@ -33,7 +34,7 @@ pub(crate) struct Vertex {
     /// The node that drives the task.
     pub(crate) head: NodeId,
     pub(crate) role: Role,
-    /// Where batches go from the head, by output port (source) or input (gate).
+    /// Where batches go from the head, by output port (source) or input (gate; of a lookup when joined).
     pub(crate) entries: Vec<Vec<Target>>,
     /// Fused operators, producers before consumers.
     pub(crate) steps: Vec<Step>,
@@ -134,6 +135,11 @@ impl Builder<'_> {
             Operation::Values(_) => Ok(self.add_vertex(id, Role::Source, 1)),
             Operation::Batch(_) => {
                 let place = self.add_vertex(id, Role::Batch, 1);
+                self.connect_inputs(id, place.vertex())?;
+                Ok(place)
+            }
+            Operation::LookupJoin(_) => {
+                let place = self.add_vertex(id, Role::Operators, node.inputs.len());
                 self.connect_inputs(id, place.vertex())?;
                 Ok(place)
             }
@@ -295,6 +301,20 @@ mod tests {
             describe(&Graph::build(&plan.build()).unwrap()),
             "0 source x1 [] => 2/0 Forward\n1 source x1 [] => 2/1 Forward\n\
              2 operators x1 [0] => 3/0 Forward\n3 sink x1\n"
+        );
+    }
+
+    #[test]
+    fn a_lookup_begins_a_task_and_operators_follow_in_it() {
+        let mut plan = PlanBuilder::default();
+        let source = plan.source("sales", 1);
+        let before = plan.identity(source, "before", Distribution::Forward, 1);
+        let lookup = plan.lookup(before, "customers");
+        let behind = plan.identity(lookup, "behind", Distribution::Forward, 1);
+        plan.sink(behind, "kafka", Distribution::Forward, 1);
+        assert_eq!(
+            describe(&Graph::build(&plan.build()).unwrap()),
+            "0 source x1 [0] => 1/0 Forward\n1 operators x1 [0] => 2/0 Forward\n2 sink x1\n"
         );
     }
 

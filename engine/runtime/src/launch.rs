@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use sluice_connector_api::{SinkContext, SinkWriter, SourceContext, SourceReader};
+use sluice_connector_api::{LookupContext, SinkContext, SinkWriter, SourceContext, SourceReader};
 use sluice_model::{ChangelogBatch, Error, Result};
 use sluice_plan::{Distribution, NodeId};
 use sluice_state::TaskState;
@@ -150,7 +150,7 @@ impl Launch<'_> {
             Head::Operators => self.spawn(name, link, async move {
                 let Task { gate, chain, outputs, link, .. } = task;
                 link.opened().await;
-                OperatorTask { gate, chain, outputs, link }.run().await
+                OperatorTask { gate, lookup: None, chain, outputs, link }.run().await
             }),
             Head::Batch(query) => {
                 let (query, plan) = (Arc::clone(query), &self.job.program.plan);
@@ -162,6 +162,15 @@ impl Launch<'_> {
                     let Task { gate, chain, outputs, link, .. } = task;
                     link.opened().await;
                     BatchTask { query, inputs, output, gate, chain, outputs, link }.run().await
+                });
+            }
+            Head::Lookup(lookup) => {
+                let (lookup, context) = (lookup.clone(), self.lookup_context(&task));
+                self.spawn(name, link, async move {
+                    let lookup = Some(lookup.open(context).await?);
+                    let Task { gate, chain, outputs, link, .. } = task;
+                    link.opened().await;
+                    OperatorTask { gate, lookup, chain, outputs, link }.run().await
                 });
             }
             Head::Sink(_) | Head::Collect => {
@@ -200,6 +209,14 @@ impl Launch<'_> {
             subtask: task.link.subtask,
             parallelism: task.parallelism,
             restored: states.into_iter().flatten().map(|state| state.bytes.clone()).collect(),
+            metrics: task.link.metrics.group.clone(),
+            spawner: self.group.spawner(task.name.clone()),
+            clock: Arc::clone(&self.job.clock),
+        }
+    }
+
+    fn lookup_context(&self, task: &Task) -> LookupContext {
+        LookupContext {
             metrics: task.link.metrics.group.clone(),
             spawner: self.group.spawner(task.name.clone()),
             clock: Arc::clone(&self.job.clock),

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use sluice_connector_api::{Connectors, Sink, Source};
 use sluice_model::{Error, Result};
+use sluice_operators::LookupJoin;
 use sluice_plan::{Batch, Node, Operation, SinkTarget, StreamPlan};
 
 use crate::chain::Chain;
 use crate::graph::{Graph, Role, Vertex};
+use crate::task::lookup::PlannedLookup;
 
 /// A plan that is ready to run.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) enum Head {
     Operators,
     /// A query over rows that end.
     Batch(Arc<Batch>),
+    /// The gate in front of a lookup join, and of operators behind it.
+    Lookup(PlannedLookup),
     /// A connector's sink.
     Sink(Arc<dyn Sink>),
     /// The client that asked for the result.
@@ -51,7 +55,7 @@ impl Program {
         let mut heads = Vec::with_capacity(graph.vertices.len());
         for vertex in &graph.vertices {
             Chain::new(&plan, vertex)?;
-            heads.push(Head::of(plan.node(vertex.head), connectors)?);
+            heads.push(Head::of(&plan, plan.node(vertex.head), connectors)?);
         }
         Ok(Self { plan, graph, heads })
     }
@@ -73,7 +77,7 @@ impl Program {
 }
 
 impl Head {
-    fn of(node: &Node, connectors: &Connectors) -> Result<Self> {
+    fn of(plan: &StreamPlan, node: &Node, connectors: &Connectors) -> Result<Self> {
         match &node.operation {
             Operation::Source(source) => {
                 let tables = source.tables.iter().map(|table| (table.definition.clone(), table.changelog)).collect();
@@ -82,6 +86,7 @@ impl Head {
                 Ok(Self::Source(planned))
             }
             Operation::Batch(batch) => Ok(Self::Batch(Arc::new(batch.as_ref().clone()))),
+            Operation::LookupJoin(join) => Ok(Self::Lookup(planned_lookup(plan, node, join, connectors)?)),
             Operation::Values(values) => Ok(Self::Values(values.rows.clone())),
             Operation::Sink(sink) => match &sink.target {
                 SinkTarget::Table(table) => Ok(Self::Sink(connectors.sink(table, sink.changelog)?)),
@@ -90,6 +95,20 @@ impl Head {
             _ => Ok(Self::Operators),
         }
     }
+}
+
+fn planned_lookup(
+    plan: &StreamPlan,
+    node: &Node,
+    join: &sluice_plan::LookupJoin,
+    connectors: &Connectors,
+) -> Result<PlannedLookup> {
+    let ([input], [output]) = (node.inputs.as_slice(), node.outputs.as_slice()) else {
+        return Err(Error::bug("a lookup join has one input and one output"));
+    };
+    let source = connectors.lookup(&join.table, join.keys.iter().map(|(_, column)| *column).collect())?;
+    let join = LookupJoin::new(join, &plan.schema(input), &output.schema)?;
+    Ok(PlannedLookup { source, join: Arc::new(join) })
 }
 
 fn check_parallelism(node: &Node, source: &dyn Source) -> Result<()> {

@@ -2,7 +2,8 @@
 
 use sluice_model::{ChangelogMode, TableDefinition, from_pretty};
 use sluice_plan::{
-    Calc, Distribution, Input, Node, NodeId, Operation, Output, Sink, SinkTarget, Source, SourceTable, StreamPlan,
+    Calc, Distribution, Input, JoinKind, LookupJoin, Node, NodeId, Operation, Output, Sink, SinkTarget, Source,
+    SourceTable, StreamPlan,
 };
 use std::fmt::Write;
 
@@ -55,6 +56,13 @@ impl PlanBuilder {
     pub(crate) fn union(&mut self, from: &[NodeId], id: &str, parallelism: usize) -> NodeId {
         let input = |node: &NodeId| Input { node: *node, port: 0, distribution: Distribution::Forward };
         self.add(Operation::Union, from.iter().map(input).collect(), id, parallelism)
+    }
+
+    /// Looks rows up in a table.
+    pub(crate) fn lookup(&mut self, from: NodeId, id: &str) -> NodeId {
+        let join = LookupJoin { kind: JoinKind::Inner, table: table(id), keys: vec![(0, 0)], condition: None };
+        let input = Input { node: from, port: 0, distribution: Distribution::Forward };
+        self.add(Operation::LookupJoin(Box::new(join)), vec![input], id, 1)
     }
 
     pub(crate) fn sink(&mut self, from: NodeId, name: &str, distribution: Distribution, parallelism: usize) {

@@ -6,6 +6,7 @@
 //! | `recovery` | kill -9 at random moments loses nothing | instance 0 |
 //! | `corpus` | functions and types give what Flink gives | none |
 //! | `event_time` | queries over event time equal batch mode | none |
+//! | `lookup` | streams meet the rows of tables | instance 0 |
 //! | `faults` | servers that restart or are away | instance 1, started by the tests |
 //! | `mistakes` | every mistake is told with its fix | instance 0 |
 //! | `nexmark` | the Nexmark queries equal DataFusion's batch result | none |
@@ -16,6 +17,7 @@
 mod corpus;
 mod event_time;
 mod faults;
+mod lookup;
 mod main_job;
 mod mistakes;
 mod nexmark;

@@ -7,6 +7,7 @@ mod calc;
 mod expand;
 mod group_aggregate;
 mod join;
+mod lookup_join;
 mod normalize;
 mod not_null;
 mod over_aggregate;
@@ -23,6 +24,7 @@ pub use calc::Calc;
 pub use expand::{Expand, GroupingSet};
 pub use group_aggregate::{AggregateCall, GroupAggregate};
 pub use join::{Join, JoinKind};
+pub use lookup_join::LookupJoin;
 pub use normalize::Normalize;
 pub use not_null::NotNull;
 pub use over_aggregate::{Frame, OverAggregate};
@@ -59,6 +61,9 @@ pub enum Operation {
     OverAggregate(OverAggregate),
     /// Joins two streams.
     Join(Box<Join>),
+    /// Joins a stream with the rows that a table has at the moment. Waits for that table, so that it is
+    /// the head of a task.
+    LookupJoin(Box<LookupJoin>),
     /// Keeps the first rows of every partition.
     Rank(Rank),
     /// Finds the old content of updated rows.
@@ -105,6 +110,7 @@ impl Operation {
             Self::GroupAggregate(aggregate) => aggregate.label(),
             Self::OverAggregate(aggregate) => aggregate.label(),
             Self::Join(join) => join.label(),
+            Self::LookupJoin(join) => join.label(),
             Self::Rank(rank) => rank.label(),
             Self::Normalize(normalize) => normalize.label(),
             Self::UpsertMaterialize(materialize) => materialize.label(),

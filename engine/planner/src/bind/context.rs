@@ -10,6 +10,7 @@ use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, Wind
 use sqlparser::ast::DataType as SqlDataType;
 
 use super::Binder;
+use crate::logical::{AS_OF, as_of};
 use crate::{ObjectPath, TypeReader};
 
 impl ContextProvider for Binder<'_> {
@@ -38,6 +39,9 @@ impl ContextProvider for Binder<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == AS_OF {
+            return Some(as_of());
+        }
         self.functions.get(&name.to_lowercase()).cloned()
     }
 

@@ -14,6 +14,7 @@ mod names;
 mod refuse;
 mod rewrite;
 mod tables;
+mod version;
 mod window;
 
 use std::cell::RefCell;
@@ -45,7 +46,7 @@ pub(crate) struct Binder<'a> {
     aggregates: Arc<HashMap<String, Arc<AggregateUDF>>>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
     options: ConfigOptions,
-    /// What stands in the text for the windows of queries.
+    /// What stands in the text for windows and for tables as of a time.
     windows: RefCell<Vec<Arc<dyn TableSource>>>,
     /// Number of views that this query is inside of.
     depth: usize,
@@ -110,6 +111,7 @@ impl<'a> Binder<'a> {
     pub(crate) fn query(&self, query: &Query) -> Result<LogicalPlan> {
         let mut query = query.clone();
         self.take_windows(&mut query)?;
+        self.take_versions(&mut query)?;
         refuse::refuse_unsupported(&query)?;
         rewrite::rewrite_query(&mut query)?;
         let plan =

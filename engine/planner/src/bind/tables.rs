@@ -42,6 +42,12 @@ impl Derived {
     pub(super) fn new(plan: LogicalPlan) -> Self {
         Self { schema: Arc::new(plan.schema().as_arrow().clone()), plan }
     }
+
+    /// The name of the first column.
+    pub(super) fn first_column(&self) -> Result<&str> {
+        let first = self.schema.fields().first().map(|field| field.name().as_str());
+        first.ok_or_else(|| Error::fix("a table without columns cannot be joined"))
+    }
 }
 
 impl TableSource for Derived {

@@ -1,9 +1,11 @@
 //! Parts of a query that DataFusion has no plan node for: those of time.
 
 mod rowtime;
+mod version;
 mod watermark;
 mod window;
 
 pub(crate) use rowtime::rowtime;
+pub(crate) use version::{AS_OF, VersionNode, as_of};
 pub(crate) use watermark::WatermarkNode;
 pub(crate) use window::WindowNode;

@@ -15,14 +15,17 @@ use super::nodes::{Nodes, with_different_names};
 use crate::bind::from_datafusion;
 
 /// One input: its node, which columns of it the join goes by, how many of its columns are the query's.
-struct Side {
-    input: Input,
-    keys: Vec<usize>,
-    width: usize,
+pub(super) struct Side {
+    pub(super) input: Input,
+    pub(super) keys: Vec<usize>,
+    pub(super) width: usize,
 }
 
 impl Nodes {
     pub(super) fn join(&mut self, join: &datafusion_expr::Join, query: &LogicalPlan) -> Result<Input> {
+        if let Some(version) = super::lookup::version(&join.right) {
+            return self.lookup_join(join, version, query);
+        }
         if join.null_aware {
             return Err(Error::bug("NOT IN should have become NOT EXISTS"));
         }
@@ -66,7 +69,7 @@ impl Nodes {
         self.without_computed_keys(joined, widths, query)
     }
 
-    fn side<'a>(
+    pub(super) fn side<'a>(
         &mut self,
         input: &LogicalPlan,
         keys: impl Iterator<Item = &'a Expr>,
@@ -159,7 +162,7 @@ fn condition(filter: &Expr, join: &datafusion_expr::Join, is_swapped: bool) -> R
 
 /// Columns of both sides; a side that may be missing is nullable. Names are made different, because
 /// expressions further up go by name.
-fn joined_schema(outputs: &[Output; 2], kind: JoinKind) -> SchemaRef {
+pub(super) fn joined_schema(outputs: &[Output; 2], kind: JoinKind) -> SchemaRef {
     let nullable = [matches!(kind, JoinKind::Right | JoinKind::Full), matches!(kind, JoinKind::Left | JoinKind::Full)];
     let mark = Arc::new(Field::new("mark", DataType::Boolean, false));
     let sides = outputs.iter().zip(nullable).take(if kind.keeps_right() { 2 } else { 1 });
@@ -171,7 +174,7 @@ fn joined_schema(outputs: &[Output; 2], kind: JoinKind) -> SchemaRef {
 
 /// A side that matches at most one row of the other leaves the other's keys unique; otherwise a pair
 /// is identified by a key of each.
-fn joined_keys(outputs: &[Output; 2], left: &[usize], right: &[usize], kind: JoinKind) -> Vec<Vec<usize>> {
+pub(super) fn joined_keys(outputs: &[Output; 2], left: &[usize], right: &[usize], kind: JoinKind) -> Vec<Vec<usize>> {
     let [left_output, right_output] = outputs;
     if !kind.keeps_right() {
         return left_output.keys.clone();

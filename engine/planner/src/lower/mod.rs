@@ -13,6 +13,7 @@ mod columns;
 mod fields;
 mod join;
 mod keys;
+mod lookup;
 mod needs;
 mod nodes;
 mod over;

@@ -29,6 +29,12 @@ impl Needs {
             return Ok(());
         }
         self.update_before.insert(query.clone(), update_before);
+        if let LogicalPlan::Join(join) = query
+            && super::lookup::version(&join.right).is_some()
+        {
+            // The table is not read, it is asked.
+            return self.collect(&join.left, true);
+        }
         let below = match query {
             LogicalPlan::TableScan(scan) => return self.scans.add(scan, update_before),
             LogicalPlan::Filter(filter) => update_before || !is_on_key(&filter.predicate, &filter.input),

@@ -3,7 +3,7 @@
 //! | task | driven by | answers to |
 //! |---|---|---|
 //! | [`source`] | a reader | commands: barriers begin here |
-//! | [`operators`] | a gate | barriers in its channels |
+//! | [`operators`] | a gate | barriers in its channels; may begin with a [`lookup`] |
 //! | [`batch`] | a gate, and a query | nothing: there are no checkpoints |
 //! | [`sink`] | a gate | barriers in its channels, and commands: commits end here |
 //!
@@ -13,6 +13,7 @@
 pub(crate) mod batch;
 pub(crate) mod collect;
 pub(crate) mod group;
+pub(crate) mod lookup;
 pub(crate) mod operators;
 pub(crate) mod sink;
 pub(crate) mod source;

@@ -3,6 +3,7 @@
 use sluice_model::{BarrierKind, Result, StreamElement};
 
 use super::TaskLink;
+use super::lookup::LookupStep;
 use crate::chain::Chain;
 use crate::gate::{Gate, GateEvent};
 use crate::metrics::Activity;
@@ -11,6 +12,8 @@ use crate::output::Outputs;
 /// One subtask of a chain of operators.
 pub(crate) struct OperatorTask {
     pub(crate) gate: Gate,
+    /// In front of the chain.
+    pub(crate) lookup: Option<LookupStep>,
     pub(crate) chain: Chain,
     pub(crate) outputs: Outputs,
     pub(crate) link: TaskLink,
@@ -44,6 +47,13 @@ impl OperatorTask {
                     self.link.fire_timers(&mut self.chain, &mut sent)?;
                     metrics.records_in.add(batch.num_rows() as u64);
                     metrics.bytes_in.add(batch.memory_size() as u64);
+                    let batch = match &mut self.lookup {
+                        Some(lookup) => lookup.join(batch).await?,
+                        None => batch,
+                    };
+                    if batch.is_empty() {
+                        continue;
+                    }
                     self.chain.push(input, batch, &mut sent)?;
                     self.outputs.send_all(&mut sent).await?;
                 }
