@@ -77,18 +77,19 @@ pub trait Operator: Send {
         Ok(())
     }
 
-    /// When [`on_processing_time`](Self::on_processing_time) is to be called next, in milliseconds since
-    /// 1970; `None` for operators that do not depend on the time of day.
-    fn next_timer(&self) -> Option<i64> {
-        None
-    }
-
-    /// The time of day has reached `now_millis`, which is [`next_timer`](Self::next_timer) or later.
+    /// The clock shows `now` (milliseconds since 1970). Comes before the first batch, again before a
+    /// batch or a watermark if the clock has moved, and at [`next_timer`](Self::next_timer).
     ///
     /// # Errors
     /// As [`on_batch`](Self::on_batch).
-    fn on_processing_time(&mut self, _now_millis: i64, _output: Output<'_>) -> Result<()> {
+    fn on_processing_time(&mut self, _now: i64, _output: Output<'_>) -> Result<()> {
         Ok(())
+    }
+
+    /// When the operator wants to be told the time even if nothing comes in, in milliseconds since
+    /// 1970; `None`: it does not care. Asked for after every event, so it has to be cheap.
+    fn next_timer(&self) -> Option<i64> {
+        None
     }
 
     /// Forgets what it keeps of its inputs so long after it was last written; one duration, or none,
@@ -99,6 +100,12 @@ pub trait Operator: Send {
     /// 1970; `None` for all operators but those that make watermarks.
     fn new_watermark(&mut self) -> Option<i64> {
         None
+    }
+
+    /// What to pass on of a watermark of the input, behind [`on_watermark`](Self::on_watermark); `None`
+    /// if it ends here.
+    fn passed_watermark(&self, watermark: i64) -> Option<i64> {
+        Some(watermark)
     }
 
     /// The tables that the operator keeps; none if it has no state.

@@ -7,10 +7,16 @@
 //!
 //! A batch is pushed through all operators at once; what comes out at the other end is sent
 //! afterwards, because operators do not wait and channels do.
+//!
+//! Operators have no clock of their own: the chain tells them the time in front of what comes in.
+//! Where one wants to be told without anything coming in, the task waits for
+//! [`Chain::next_timer`] beside its inputs; where none does, an idle task sleeps.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
-use sluice_model::{Barrier, ChangelogBatch, Error, Result, StreamElement};
+use sluice_model::{Barrier, ChangelogBatch, Clock, Error, Result, StreamElement};
 use sluice_operators::Operator;
 use sluice_plan::StreamPlan;
 
@@ -24,7 +30,14 @@ pub(crate) struct Chain {
     steps: Vec<Step>,
     /// What is on its way; empty between calls.
     work: VecDeque<(Target, Moving)>,
+    clock: Arc<dyn Clock>,
+    /// The time that the operators have been told last.
+    now: i64,
 }
+
+/// The longest wait for a timer. The machine's clock may be set, and a clock under test moves as it
+/// likes: the wait says nothing about either.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Rows or time, on the way from operator to operator.
 #[derive(Debug, Clone)]
@@ -53,7 +66,7 @@ impl Chain {
     ///
     /// # Errors
     /// A bug in the planner: an expression that does not fit its input.
-    pub(crate) fn new(plan: &StreamPlan, vertex: &Vertex) -> Result<Self> {
+    pub(crate) fn new(plan: &StreamPlan, vertex: &Vertex, clock: Arc<dyn Clock>) -> Result<Self> {
         let step = |step: &crate::graph::Step| {
             let node = plan.node(step.node);
             let inputs: Vec<_> = node.inputs.iter().map(|input| plan.schema(input)).collect();
@@ -71,7 +84,7 @@ impl Chain {
             })
         };
         let steps = vertex.steps.iter().map(step).collect::<Result<_>>()?;
-        Ok(Self { entries: vertex.entries.clone(), steps, work: VecDeque::new() })
+        Ok(Self { entries: vertex.entries.clone(), steps, work: VecDeque::new(), clock, now: i64::MIN })
     }
 
     /// States of fewer bytes are handed out as a whole at every checkpoint.
@@ -85,6 +98,7 @@ impl Chain {
     /// # Errors
     /// An operator failed.
     pub(crate) fn push(&mut self, entry: usize, batch: ChangelogBatch, sent: &mut Sent) -> Result<()> {
+        self.tell_time(sent)?;
         let targets = self.entries.get(entry).ok_or_else(|| Error::bug(format!("there is no input {entry}")))?;
         enqueue(&mut self.work, targets, Moving::Rows(batch));
         self.work_off(sent)
@@ -95,27 +109,43 @@ impl Chain {
     /// # Errors
     /// An operator failed.
     pub(crate) fn advance(&mut self, watermark: i64, sent: &mut Sent) -> Result<()> {
+        self.tell_time(sent)?;
         for targets in &self.entries {
             enqueue(&mut self.work, targets, Moving::Watermark(watermark));
         }
         self.work_off(sent)
     }
 
-    /// When [`on_processing_time`](Self::on_processing_time) is due, in milliseconds since 1970.
-    pub(crate) fn next_timer(&self) -> Option<i64> {
-        self.steps.iter().filter_map(|step| step.operator.as_ref()?.next_timer()).min()
-    }
-
-    /// It is `now_millis`: tells the operators that wait for it; what leaves the task is appended to
-    /// `sent`.
+    /// Tells the operators what time it is, if that is news; what leaves the task is appended to `sent`.
     ///
     /// # Errors
     /// An operator failed.
-    pub(crate) fn on_processing_time(&mut self, now_millis: i64, sent: &mut Sent) -> Result<()> {
-        for step in &mut self.steps {
-            step.on_processing_time(now_millis, &mut self.work)?;
+    pub(crate) fn tell_time(&mut self, sent: &mut Sent) -> Result<()> {
+        let now = self.clock.now_millis();
+        if now == self.now {
+            return Ok(());
         }
-        self.work_off(sent)
+        self.now = now;
+        // What a step puts out reaches those behind it before they are told themselves.
+        for step in 0..self.steps.len() {
+            self.steps[step].on_processing_time(now, &mut self.work)?;
+            self.work_off(sent)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until an operator wants to be told the time; for ever if none does. Cancel-safe.
+    pub(crate) fn next_timer(&self) -> impl Future<Output = ()> + Send + use<> {
+        let timer = self.steps.iter().filter_map(|step| step.operator.as_ref()?.next_timer()).min();
+        let waiting = timer.map(|timer| (timer, Arc::clone(&self.clock)));
+        async move {
+            let Some((timer, clock)) = waiting else { return std::future::pending().await };
+            loop {
+                let millis = timer.saturating_sub(clock.now_millis());
+                let Some(millis) = u64::try_from(millis).ok().filter(|millis| *millis > 0) else { return };
+                tokio::time::sleep(Duration::from_millis(millis).min(LONGEST_WAIT)).await;
+            }
+        }
     }
 
     fn work_off(&mut self, sent: &mut Sent) -> Result<()> {
@@ -181,13 +211,14 @@ impl Step {
         Ok(())
     }
 
-    fn on_processing_time(&mut self, now_millis: i64, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
+    fn on_processing_time(&mut self, now: i64, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
         let Self { operator: Some(operator), targets, .. } = self else { return Ok(()) };
-        if operator.next_timer().is_some_and(|timer| timer <= now_millis) {
-            operator.on_processing_time(now_millis, &mut |result| {
-                enqueue(work, targets, Moving::Rows(result));
-                Ok(())
-            })?;
+        operator.on_processing_time(now, &mut |result| {
+            enqueue(work, targets, Moving::Rows(result));
+            Ok(())
+        })?;
+        if let Some(watermark) = operator.new_watermark() {
+            enqueue(work, targets, Moving::Watermark(watermark));
         }
         Ok(())
     }
@@ -202,13 +233,17 @@ impl Step {
         if now == before {
             return Ok(());
         }
-        if let Some(operator) = operator {
-            operator.on_watermark(now, &mut |result| {
-                enqueue(work, targets, Moving::Rows(result));
-                Ok(())
-            })?;
+        let Some(operator) = operator else {
+            enqueue(work, targets, Moving::Watermark(now));
+            return Ok(());
+        };
+        operator.on_watermark(now, &mut |result| {
+            enqueue(work, targets, Moving::Rows(result));
+            Ok(())
+        })?;
+        if let Some(watermark) = operator.passed_watermark(now) {
+            enqueue(work, targets, Moving::Watermark(watermark));
         }
-        enqueue(work, targets, Moving::Watermark(now));
         Ok(())
     }
 }
@@ -226,7 +261,8 @@ mod tests {
     use super::*;
     use crate::graph::Graph;
     use crate::testing::PlanBuilder;
-    use sluice_model::{from_pretty, to_pretty};
+    use sluice_model::{ManualClock, from_pretty, to_pretty};
+    use sluice_operators::Output;
     use sluice_plan::Distribution;
 
     #[test]
@@ -238,7 +274,7 @@ mod tests {
         plan.sink(positive, "some", Distribution::Forward, 1);
         let plan = plan.build();
         let graph = Graph::build(&plan).unwrap();
-        let mut chain = Chain::new(&plan, &graph.vertices[0]).unwrap();
+        let mut chain = Chain::new(&plan, &graph.vertices[0], Arc::new(ManualClock::at(0))).unwrap();
         let mut sent = Vec::new();
         chain.push(0, from_pretty("id BIGINT, v BIGINT", "+I 1 -1 / +I 2 5"), &mut sent).unwrap();
         let text = |element: &StreamElement| match element {
@@ -248,5 +284,64 @@ mod tests {
         let mut sent: Vec<_> = sent.iter().map(|(output, element)| format!("{output}: {}", text(element))).collect();
         sent.sort();
         assert_eq!(sent, ["0: +I 1 -1 / +I 2 5", "1: +I 2 5"]);
+    }
+
+    /// Puts out a row whenever the time is told, and wants to be told at 100.
+    struct Teller(Option<i64>);
+
+    impl Operator for Teller {
+        fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
+            output(batch)
+        }
+
+        fn on_processing_time(&mut self, now: i64, output: Output<'_>) -> Result<()> {
+            self.0 = self.0.filter(|timer| *timer > now);
+            output(from_pretty("now BIGINT", &format!("+I {now}")))
+        }
+
+        fn next_timer(&self) -> Option<i64> {
+            self.0
+        }
+    }
+
+    #[tokio::test]
+    async fn operators_are_told_the_time_when_it_moves() {
+        let clock = Arc::new(ManualClock::at(7));
+        let target = Target::Step { step: 0, input: 0 };
+        let teller = Box::new(Teller(Some(100)));
+        let step = Step {
+            state_id: "teller".to_owned(),
+            operator: Some(teller),
+            targets: vec![Target::Output(0)],
+            watermarks: vec![i64::MIN],
+        };
+        let mut chain = Chain {
+            entries: vec![vec![target]],
+            steps: vec![step],
+            work: VecDeque::new(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            now: i64::MIN,
+        };
+        let push = |chain: &mut Chain, row: &str| {
+            let mut sent = Vec::new();
+            chain.push(0, from_pretty("now BIGINT", row), &mut sent).unwrap();
+            let rows = sent.into_iter().filter_map(|(_, element)| match element {
+                StreamElement::Batch(batch) => Some(to_pretty(&batch)),
+                _ => None,
+            });
+            rows.collect::<Vec<_>>().join(" / ")
+        };
+        assert_eq!(push(&mut chain, "+I 1"), "+I 7 / +I 1");
+        assert_eq!(push(&mut chain, "+I 2"), "+I 2", "the clock stands still");
+        clock.advance(1);
+        assert_eq!(push(&mut chain, "+I 3"), "+I 8 / +I 3");
+
+        let soon = tokio::time::timeout(Duration::from_millis(20), chain.next_timer());
+        assert!(soon.await.is_err(), "the clock has not come to the timer");
+        clock.advance(92);
+        chain.next_timer().await;
+        chain.tell_time(&mut Vec::new()).unwrap();
+        let never = tokio::time::timeout(Duration::from_millis(20), chain.next_timer());
+        assert!(never.await.is_err(), "nobody wants to be told the time any more");
     }
 }

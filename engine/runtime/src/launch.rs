@@ -70,7 +70,6 @@ impl Launch<'_> {
                     subtask,
                     state_id: program.state_id(vertex).to_owned(),
                     metrics: Arc::clone(&shared.metrics),
-                    clock: Arc::clone(&self.job.clock),
                     status: Arc::clone(&shared.status),
                     events: self.events.clone(),
                     start: self.start.clone(),
@@ -80,7 +79,8 @@ impl Launch<'_> {
                 let outputs = std::mem::take(&mut wiring.outputs[number][subtask]);
                 let gate = std::mem::take(&mut wiring.gates[number][subtask]);
                 let threshold = self.job.config.inline_threshold;
-                let mut chain = Chain::new(&program.plan, vertex)?.with_inline_threshold(threshold);
+                let chain = Chain::new(&program.plan, vertex, Arc::clone(&self.job.clock))?;
+                let mut chain = chain.with_inline_threshold(threshold);
                 chain.restore(self.states, Share { subtask, parallelism: vertex.parallelism })?;
                 let task = Task {
                     name: task_name(vertex, subtask),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use sluice_connector_api::{Connectors, Sink, Source};
-use sluice_model::{Error, Result};
+use sluice_model::{Error, Result, SystemClock};
 use sluice_operators::LookupJoin;
 use sluice_plan::{Batch, Node, Operation, SinkTarget, StreamPlan};
 
@@ -54,7 +54,7 @@ impl Program {
         }
         let mut heads = Vec::with_capacity(graph.vertices.len());
         for vertex in &graph.vertices {
-            Chain::new(&plan, vertex)?;
+            Chain::new(&plan, vertex, SystemClock::shared())?;
             heads.push(Head::of(&plan, plan.node(vertex.head), connectors)?);
         }
         Ok(Self { plan, graph, heads })

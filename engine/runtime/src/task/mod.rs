@@ -33,9 +33,6 @@ use crate::job::{TaskStatus, TaskStatusCell};
 use crate::metrics::TaskMetrics;
 use crate::operator_state::OperatorSnapshot;
 
-/// A clock may be set, and then a timer is due earlier than it was to be.
-const LONGEST_WAIT_MS: i64 = 10_000;
-
 /// What a task tells the coordinator.
 #[derive(Debug)]
 pub(crate) enum TaskEvent {
@@ -75,7 +72,6 @@ pub(crate) struct TaskLink {
     pub(crate) subtask: usize,
     pub(crate) state_id: String,
     pub(crate) metrics: Arc<TaskMetrics>,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) status: Arc<TaskStatusCell>,
     pub(crate) events: mpsc::UnboundedSender<TaskEvent>,
     /// Set when all tasks are connected.
@@ -91,20 +87,6 @@ impl TaskLink {
         self.tell(TaskEvent::Opened);
         self.start.cancelled().await;
         self.status.set(TaskStatus::Running);
-    }
-
-    /// Tells operators that wait for a time of day that it has come.
-    pub(crate) fn fire_timers(&self, chain: &mut Chain, sent: &mut Sent) -> Result<()> {
-        let Some(timer) = chain.next_timer() else { return Ok(()) };
-        let now = self.clock.now_millis();
-        if timer <= now { chain.on_processing_time(now, sent) } else { Ok(()) }
-    }
-
-    /// Waits until operators may be waiting for the time that it is then; for ever if none do.
-    pub(crate) async fn timer(&self, next_timer: Option<i64>) {
-        let Some(timer) = next_timer else { return std::future::pending().await };
-        let wait = timer.saturating_sub(self.clock.now_millis()).clamp(0, LONGEST_WAIT_MS);
-        tokio::time::sleep(Duration::from_millis(wait.unsigned_abs())).await;
     }
 
     /// For loops that may go on without ever waiting: lets go of the thread now and then, and for

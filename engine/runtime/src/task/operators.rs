@@ -27,16 +27,17 @@ impl OperatorTask {
         let mut has_timers = true;
         loop {
             let metrics = &self.link.metrics;
-            let timer = self.chain.next_timer().filter(|_| has_timers);
+            let timer = self.chain.next_timer();
             let next = async {
                 tokio::select! {
                     biased;
                     event = self.gate.next() => event.map(Some),
-                    () = self.link.timer(timer) => Ok(None),
+                    () = timer, if has_timers => Ok(None),
                 }
             };
             let Some(event) = metrics.clock.during(Activity::Idle, next).await? else {
-                self.link.fire_timers(&mut self.chain, &mut sent)?;
+                metrics.clock.enter(Activity::Busy);
+                self.chain.tell_time(&mut sent)?;
                 self.outputs.send_all(&mut sent).await?;
                 continue;
             };
@@ -44,7 +45,6 @@ impl OperatorTask {
                 GateEvent::Batch { input, batch } => {
                     metrics.clock.enter(Activity::Busy);
                     has_timers = true;
-                    self.link.fire_timers(&mut self.chain, &mut sent)?;
                     metrics.records_in.add(batch.num_rows() as u64);
                     metrics.bytes_in.add(batch.memory_size() as u64);
                     let batch = match &mut self.lookup {

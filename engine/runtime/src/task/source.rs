@@ -67,8 +67,9 @@ impl SourceTask {
                 event = clock.during(Activity::Idle, self.reader.next()), if is_reading => {
                     self.on_event(event?, &mut sent).await?;
                 }
-                () = self.link.timer(timer), if is_reading => {
-                    self.link.fire_timers(&mut self.chain, &mut sent)?;
+                () = timer, if is_reading => {
+                    self.link.metrics.clock.enter(Activity::Busy);
+                    self.chain.tell_time(&mut sent)?;
                     self.outputs.send_all(&mut sent).await?;
                 }
             }
@@ -82,7 +83,6 @@ impl SourceTask {
                 metrics.clock.enter(Activity::Busy);
                 metrics.records_in.add(batch.num_rows() as u64);
                 metrics.bytes_in.add(batch.memory_size() as u64);
-                self.link.fire_timers(&mut self.chain, sent)?;
                 self.chain.push(table, batch, sent)?;
                 self.outputs.send_all(sent).await?;
             }
