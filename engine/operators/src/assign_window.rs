@@ -1,4 +1,15 @@
 //! The windows of each row: `TUMBLE`, `HOP`, `CUMULATE`.
+//!
+//! By processing time a row's time is when it comes by. Whenever a window has ended by the clock, the
+//! operator sends a watermark behind the rows, so that operators behind it need no clock, and rows
+//! that wait in a channel are not late.
+//!
+//! ```text
+//! clock    rows    windows of 10 seconds      watermark
+//! 12:03    a, b    12:00–12:10 twice
+//! 12:10                                       12:09:59.999
+//! 12:12    c       12:10–12:20
+//! ```
 
 use std::sync::Arc;
 
@@ -16,6 +27,19 @@ pub struct AssignWindow {
     time: usize,
     kind: WindowKind,
     output: SchemaRef,
+    /// Set if the rows' time is that of the clock.
+    clock: Option<WindowClock>,
+}
+
+/// How far the clock has come.
+#[derive(Debug)]
+struct WindowClock {
+    now: i64,
+    /// When the next window ends.
+    next_end: i64,
+    watermark: Option<i64>,
+    /// No further rows will come.
+    is_ended: bool,
 }
 
 impl AssignWindow {
@@ -31,13 +55,18 @@ impl AssignWindow {
         if !fields[start..].iter().all(is_millis) {
             return Err(Error::bug("the columns of a window are no milliseconds"));
         }
-        Ok(Self { time: node.time, kind: node.kind, output: Arc::clone(output) })
+        let clock = WindowClock { now: i64::MIN, next_end: i64::MIN, watermark: None, is_ended: false };
+        let clock = node.processing_time.then_some(clock);
+        Ok(Self { time: node.time, kind: node.kind, output: Arc::clone(output), clock })
     }
 }
 
 impl Operator for AssignWindow {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
-        let times = millis(batch.rows().column(self.time).as_ref())?;
+        let times = match &self.clock {
+            Some(clock) => vec![Some(clock.now); batch.num_rows()],
+            None => millis(batch.rows().column(self.time).as_ref())?,
+        };
         let mut windows = Windows::default();
         for (row, time) in times.into_iter().enumerate() {
             let time = time.ok_or_else(|| {
@@ -62,6 +91,50 @@ impl Operator for AssignWindow {
         }
         let rows = RecordBatch::try_new(Arc::clone(&self.output), columns).map_err(Error::from_arrow)?;
         output(batch.with_rows(rows)?)
+    }
+
+    fn on_watermark(&mut self, watermark: i64, _output: Output<'_>) -> Result<()> {
+        if let Some(clock) = &mut self.clock {
+            clock.is_ended |= watermark == i64::MAX;
+        }
+        Ok(())
+    }
+
+    /// The time of the input's columns says nothing about the clock. At the end of the input all
+    /// windows end, so that no row is lost.
+    fn passed_watermark(&self, watermark: i64) -> Option<i64> {
+        (self.clock.is_none() || watermark == i64::MAX).then_some(watermark)
+    }
+
+    fn on_processing_time(&mut self, now: i64, _output: Output<'_>) -> Result<()> {
+        let Some(clock) = &mut self.clock else { return Ok(()) };
+        // A clock that is set back stands still for windows.
+        clock.now = clock.now.max(now);
+        if clock.now >= clock.next_end {
+            clock.watermark = Some(clock.now - 1);
+            clock.next_end = end_after(clock.now, self.kind);
+        }
+        Ok(())
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        self.clock.as_ref().filter(|clock| !clock.is_ended).map(|clock| clock.next_end)
+    }
+
+    fn new_watermark(&mut self) -> Option<i64> {
+        self.clock.as_mut()?.watermark.take()
+    }
+}
+
+/// When the first window ends that has not ended at `time`.
+fn end_after(time: i64, kind: WindowKind) -> i64 {
+    match kind {
+        WindowKind::Tumble { size, offset } => start_of(time, size, offset) + size,
+        WindowKind::Hop { slide, size, offset } => start_of(time - size, slide, offset) + slide + size,
+        WindowKind::Cumulate { step, size, offset } => {
+            let start = start_of(time, size, offset);
+            start + ((time - start) / step + 1) * step
+        }
     }
 }
 
@@ -113,6 +186,9 @@ fn start_of(time: i64, step: i64, offset: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use arrow_schema::{Field, Schema};
+    use sluice_model::{from_pretty, to_pretty};
+
     use super::*;
 
     fn windows(kind: WindowKind, time: i64) -> Vec<(i64, i64)> {
@@ -143,5 +219,55 @@ mod tests {
         let kind = WindowKind::Cumulate { step: 5, size: 15, offset: 0 };
         assert_eq!(windows(kind, 17), [(15, 20), (15, 25), (15, 30)]);
         assert_eq!(windows(kind, 26), [(15, 30)]);
+    }
+
+    #[test]
+    fn the_next_end_is_that_of_the_first_window_that_is_open() {
+        assert_eq!(end_after(17, WindowKind::Tumble { size: 10, offset: 0 }), 20);
+        assert_eq!(end_after(20, WindowKind::Tumble { size: 10, offset: 0 }), 30);
+        assert_eq!(end_after(17, WindowKind::Hop { slide: 5, size: 12, offset: 0 }), 22);
+        assert_eq!(end_after(22, WindowKind::Hop { slide: 5, size: 12, offset: 0 }), 27);
+        assert_eq!(end_after(17, WindowKind::Hop { slide: 10, size: 5, offset: 0 }), 25);
+        assert_eq!(end_after(17, WindowKind::Cumulate { step: 5, size: 15, offset: 0 }), 20);
+        assert_eq!(end_after(29, WindowKind::Cumulate { step: 5, size: 15, offset: 0 }), 30);
+    }
+
+    #[test]
+    fn by_processing_time_the_clock_ends_windows() {
+        let kind = WindowKind::Tumble { size: 10_000, offset: 0 };
+        let node = sluice_plan::AssignWindow { time: 1, kind, processing_time: true };
+        let mut fields: Vec<_> =
+            from_pretty("k STRING, p TIMESTAMP(3)", "").schema().fields().iter().cloned().collect();
+        for name in ["window_start", "window_end", "window_time"] {
+            fields.push(Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, None), false)));
+        }
+        let mut operator = AssignWindow::new(&node, &Arc::new(Schema::new(fields))).unwrap();
+        let tell = |operator: &mut AssignWindow, now| {
+            operator.on_processing_time(now, &mut |_| panic!("the clock makes no rows")).unwrap();
+            operator.new_watermark()
+        };
+        let push = |operator: &mut AssignWindow| {
+            let mut rows = String::new();
+            let batch = from_pretty("k STRING, p TIMESTAMP(3)", "+I a NULL");
+            operator
+                .on_batch(0, batch, &mut |batch| {
+                    rows = to_pretty(&batch).replace("1970-01-01T00:00:", "");
+                    Ok(())
+                })
+                .unwrap();
+            rows
+        };
+        // Windows that ended while nothing ran.
+        assert_eq!(tell(&mut operator, 3_000), Some(2_999));
+        assert_eq!(operator.next_timer(), Some(10_000));
+        assert_eq!(push(&mut operator), "+I a NULL 00 10 09.999");
+        assert_eq!(tell(&mut operator, 9_999), None);
+        assert_eq!(tell(&mut operator, 2_000), None, "the clock was set back");
+        assert_eq!(push(&mut operator), "+I a NULL 00 10 09.999");
+        assert_eq!(tell(&mut operator, 31_000), Some(30_999));
+        assert_eq!(operator.next_timer(), Some(40_000));
+        assert_eq!((operator.passed_watermark(5_000), operator.passed_watermark(i64::MAX)), (None, Some(i64::MAX)));
+        operator.on_watermark(i64::MAX, &mut |_| Ok(())).unwrap();
+        assert_eq!(operator.next_timer(), None, "there is nothing to wait for");
     }
 }

@@ -6,7 +6,7 @@ use sluice_plan::{Node, Operation};
 
 use crate::{
     AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, Join, Normalize, NotNull, Operator,
-    OverAggregate, Rank, UpsertMaterialize,
+    OverAggregate, Rank, SessionWindow, UpsertMaterialize, WindowJoin,
 };
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
@@ -21,6 +21,7 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
         Operation::Calc(calc) => Ok(Some(Box::new(Calc::compile(calc, input?, &output?.schema)?))),
         Operation::AssignWatermark(assign) => Ok(Some(Box::new(AssignWatermark::compile(assign, input?)?))),
         Operation::AssignWindow(assign) => Ok(Some(Box::new(AssignWindow::new(assign, &output?.schema)?))),
+        Operation::SessionWindow(session) => Ok(Some(Box::new(SessionWindow::new(session, input?, &output?.schema)?))),
         Operation::Expand(expand) => Ok(Some(Box::new(Expand::new(expand, &output?.schema)?))),
         Operation::NotNull(check) => Ok(Some(Box::new(NotNull::new(check.clone())))),
         Operation::DropUpdateBefore => Ok(Some(Box::new(DropUpdateBefore))),
@@ -28,7 +29,10 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
             Ok(Some(Box::new(GroupAggregate::new(aggregate, input?, &output?.schema)?)))
         }
         Operation::OverAggregate(over) => Ok(Some(Box::new(OverAggregate::new(over, input?, &output?.schema)?))),
-        Operation::Join(join) => Ok(Some(Box::new(Join::new(join, both(inputs)?, &output?.schema)?))),
+        Operation::Join(join) => Ok(Some(match join.window_ends {
+            Some(ends) => Box::new(WindowJoin::new(join, ends, both(inputs)?, &output?.schema)?),
+            None => Box::new(Join::new(join, both(inputs)?, &output?.schema)?),
+        })),
         Operation::Rank(rank) => Ok(Some(Box::new(Rank::new(rank, input?, &output?.schema)?))),
         Operation::Normalize(normalize) => Ok(Some(Box::new(Normalize::new(normalize.clone(), input?)?))),
         Operation::UpsertMaterialize(node) => Ok(Some(Box::new(UpsertMaterialize::new(node, input?)?))),

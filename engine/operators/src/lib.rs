@@ -23,11 +23,13 @@ mod key_index;
 mod lookup_join;
 mod normalize;
 mod not_null;
+mod open_windows;
 mod over_aggregate;
 mod rank;
 mod reads;
 mod row_codec;
 mod row_store;
+mod session_window;
 mod state;
 #[cfg(test)]
 mod testing;
@@ -36,6 +38,7 @@ mod ttl;
 #[cfg(test)]
 mod ttl_tests;
 mod upsert_materialize;
+mod window_join;
 
 use std::time::Duration;
 
@@ -54,8 +57,10 @@ pub use normalize::Normalize;
 pub use not_null::NotNull;
 pub use over_aggregate::OverAggregate;
 pub use rank::Rank;
+pub use session_window::SessionWindow;
 pub use state::{Scope, StateOutput, StateTable};
 pub use upsert_materialize::UpsertMaterialize;
+pub use window_join::WindowJoin;
 
 /// Where an operator puts its batches.
 pub type Output<'a> = &'a mut dyn FnMut(ChangelogBatch) -> Result<()>;

@@ -13,6 +13,7 @@
 //! | `oracle` | streams equal DataFusion's batch result | none |
 //! | `sql` | statements and their results | none |
 //! | `tidy` | the layers of the code | none |
+//! | `windows` | windows of time end when they should, once | none |
 
 mod corpus;
 mod event_time;
@@ -25,6 +26,7 @@ mod oracle;
 mod recovery;
 mod sql;
 mod tidy;
+mod windows;
 
 /// Runs a test whose queries are planned in its own thread: planning recurses deeper than the 2 MiB of a
 /// test's thread; the programs have 32 as well.

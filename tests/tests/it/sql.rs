@@ -134,9 +134,18 @@ async fn windows_are_explained_and_their_mistakes_placed() {
     let mistake = "EXPLAIN SELECT * FROM TABLE(TUMBLE(TABLE bids, DESCRIPTOR(tss), INTERVAL '10' SECOND))";
     let error = run(&[bids, mistake]).await.unwrap_err();
     assert!(error.contains("column 'tss'") && error.contains("did you mean 'ts'?"), "{error}");
-    let session = "EXPLAIN SELECT * FROM TABLE(SESSION(TABLE bids, DESCRIPTOR(ts), INTERVAL '10' SECOND))";
+    let session =
+        "EXPLAIN SELECT * FROM TABLE(SESSION(TABLE bids PARTITION BY auctoin, DESCRIPTOR(ts), INTERVAL '10' SECOND))";
     let error = run(&[bids, session]).await.unwrap_err();
-    assert!(error.contains("SESSION windows are not supported yet"), "{error}");
+    assert!(error.contains("column 'auctoin'") && error.contains("did you mean 'auction'?"), "{error}");
+    let tumble =
+        "EXPLAIN SELECT * FROM TABLE(TUMBLE(TABLE bids PARTITION BY auction, DESCRIPTOR(ts), INTERVAL '10' SECOND))";
+    let error = run(&[bids, tumble]).await.unwrap_err();
+    assert!(error.contains("TUMBLE takes no PARTITION BY"), "{error}");
+    let start =
+        "EXPLAIN SELECT TUMBLE_START(ts, INTERVAL '5' SECOND) FROM bids GROUP BY TUMBLE(ts, INTERVAL '10' SECOND)";
+    let error = run(&[bids, start]).await.unwrap_err();
+    assert!(error.contains("TUMBLE_START does not belong to the window of GROUP BY"), "{error}");
 }
 
 #[tokio::test]

@@ -268,10 +268,7 @@ impl GroupAggregate {
 impl Operator for GroupAggregate {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
         self.settle_restored()?;
-        let batch = match &self.windows {
-            Some(windows) => self.without_late(windows, batch)?,
-            None => batch,
-        };
+        let batch = self.without_late(batch)?;
         if batch.is_empty() {
             return Ok(());
         }

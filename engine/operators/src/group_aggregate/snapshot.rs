@@ -20,6 +20,7 @@ use super::marks::LIVE;
 use super::side::BATCH_ROWS;
 use super::sum::{gather, lost, scatter};
 use crate::key_index::Slot;
+use crate::open_windows::OpenWindows;
 use crate::state::{Scope, StateOutput, StateTable};
 use crate::ttl::read_column;
 
@@ -48,17 +49,14 @@ impl GroupAggregate {
                 sides.push(table(format!("{n}.{name}"), columns.collect(), key_columns));
             }
         }
-        let watermark = self.windows.is_some().then(|| {
-            let schema = Arc::new(Schema::new(vec![Field::new("watermark", DataType::Int64, false)]));
-            StateTable { name: "watermark".to_owned(), schema, key: 0, distribution: 0 }
-        });
+        let watermark = self.windows.is_some().then(OpenWindows::<Slot>::state_table);
         std::iter::once(table("groups".to_owned(), columns, 0)).chain(sides).chain(watermark).collect()
     }
 
     pub(super) fn write_snapshot(&mut self, scope: Scope, output: StateOutput<'_>) -> Result<()> {
         self.settle_restored()?;
         if let (Some(windows), Some(last)) = (&self.windows, self.tables.len().checked_sub(1)) {
-            windows.snapshot(last, &self.tables[last].schema, output)?;
+            windows.open.snapshot(last, output)?;
         }
         let Self { calls, tables, index, .. } = self;
         let sides = calls.iter_mut().flat_map(|call| call.sides());
@@ -97,7 +95,7 @@ impl GroupAggregate {
         if let Some(windows) = &mut self.windows
             && table + 1 == self.tables.len()
         {
-            return windows.restore(rows.rows());
+            return windows.open.restore(rows.rows());
         }
         let mut start = 0;
         while start < rows.num_rows() {

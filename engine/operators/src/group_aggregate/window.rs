@@ -8,9 +8,7 @@
 //! +I 00:00:08                    late: dropped and counted
 //! ```
 
-use std::collections::BTreeMap;
-
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogBatch, Error, Result};
 
@@ -18,59 +16,33 @@ use super::marks::LIVE;
 use super::{GroupAggregate, Touched};
 use crate::Output;
 use crate::key_index::Slot;
-use crate::state::StateOutput;
+use crate::open_windows::OpenWindows;
+use crate::state::BATCH_ROWS;
 use crate::time::millis;
-
-/// Rows of a batch that is put out.
-const BATCH_ROWS: usize = 8192;
 
 /// The windows that are open.
 #[derive(Debug)]
 pub(super) struct Windows {
     /// Which of the group columns is the end of the window.
     end: usize,
-    /// Groups by the end of their window, in milliseconds. A slot may have been given to another
-    /// group since, so its key has the last word.
-    open: BTreeMap<i64, Vec<Slot>>,
-    watermark: i64,
+    /// Groups of each window. A slot may have been given to another group since, so its key has the
+    /// last word.
+    pub(super) open: OpenWindows<Slot>,
 }
 
 impl Windows {
     pub(super) fn new(end: usize) -> Self {
-        Self { end, open: BTreeMap::new(), watermark: i64::MIN }
-    }
-
-    /// Whether nothing is expected any more for a window that ends here.
-    fn is_over(&self, end: i64) -> bool {
-        end.saturating_sub(1) <= self.watermark
-    }
-
-    /// The watermark, as a row of state.
-    pub(super) fn snapshot(&self, table: usize, schema: &SchemaRef, output: StateOutput<'_>) -> Result<()> {
-        let column: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![self.watermark]));
-        let rows = RecordBatch::try_new(SchemaRef::clone(schema), vec![column]).map_err(Error::from_arrow)?;
-        output(table, ChangelogBatch::append(rows))
-    }
-
-    pub(super) fn restore(&mut self, rows: &RecordBatch) -> Result<()> {
-        let column = rows.columns().first().and_then(|column| column.as_any().downcast_ref::<Int64Array>());
-        let column = column.ok_or_else(|| Error::bug("a watermark that is no number"))?;
-        self.watermark = column.iter().flatten().fold(self.watermark, i64::max);
-        Ok(())
+        Self { end, open: OpenWindows::new() }
     }
 }
 
 impl GroupAggregate {
     /// Leaves out rows whose window is over.
-    pub(super) fn without_late(&self, windows: &Windows, batch: ChangelogBatch) -> Result<ChangelogBatch> {
-        let ends = millis(batch.rows().column(self.group[windows.end]).as_ref())?;
-        let is_late = |end: &Option<i64>| end.is_some_and(|end| windows.is_over(end));
-        let late = ends.iter().filter(|end| is_late(end)).count();
-        if late == 0 {
-            return Ok(batch);
+    pub(super) fn without_late(&mut self, batch: ChangelogBatch) -> Result<ChangelogBatch> {
+        match &mut self.windows {
+            Some(windows) => windows.open.without_late(self.group[windows.end], batch),
+            None => Ok(batch),
         }
-        tracing::debug!(rows = late, "rows that came too late for their windows were dropped");
-        batch.filter(&ends.iter().map(|end| Some(!is_late(end))).collect::<BooleanArray>())
     }
 
     /// Notes the groups that a batch has begun.
@@ -80,7 +52,7 @@ impl GroupAggregate {
         for ((slot, row), was) in touched.slots.iter().zip(&touched.rows).zip(&touched.was) {
             // A window without an end never ends.
             if let Some(end) = ends[*row as usize].filter(|_| !was) {
-                windows.open.entry(end).or_default().push(*slot);
+                windows.open.open(end, *slot);
             }
         }
         Ok(())
@@ -93,7 +65,7 @@ impl GroupAggregate {
         let key = self.index.columns(live.iter().copied())?;
         windows.open.clear();
         for (slot, end) in live.iter().zip(millis(key[windows.end].as_ref())?) {
-            windows.open.entry(end.unwrap_or(i64::MAX)).or_default().push(*slot);
+            windows.open.open(end.unwrap_or(i64::MAX), *slot);
         }
         Ok(())
     }
@@ -101,8 +73,8 @@ impl GroupAggregate {
     /// Puts out the groups whose windows are over, and forgets them.
     pub(super) fn close_windows(&mut self, watermark: i64, output: Output<'_>) -> Result<()> {
         let Some(windows) = &mut self.windows else { return Ok(()) };
-        windows.watermark = windows.watermark.max(watermark);
-        while let Some((end, slots)) = self.next_over() {
+        windows.open.advance(watermark);
+        while let Some((end, slots)) = self.windows.as_mut().and_then(|windows| windows.open.pop_over()) {
             let slots = self.still_open(end, slots)?;
             for slots in slots.chunks(BATCH_ROWS) {
                 output(self.results(slots)?)?;
@@ -114,13 +86,6 @@ impl GroupAggregate {
             }
         }
         Ok(())
-    }
-
-    /// Takes out the earliest window that is over.
-    fn next_over(&mut self) -> Option<(i64, Vec<Slot>)> {
-        let windows = self.windows.as_mut()?;
-        let (end, _) = windows.open.first_key_value()?;
-        if windows.is_over(*end) { windows.open.pop_first() } else { None }
     }
 
     /// The slots that still hold a group of a window that ends here, each once.

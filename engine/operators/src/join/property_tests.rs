@@ -55,6 +55,7 @@ impl Case {
             null_equals_null: rng.random_bool(0.3),
             condition: None,
             unique_keys: [unique_key(rng), unique_key(rng)],
+            window_ends: None,
         };
         let (expression, condition) = condition(rng).unzip();
         let node = sluice_plan::Join { condition: expression, ..node };

@@ -42,6 +42,7 @@ fn measure(name: &str, rows: i64, unique: bool, kind: JoinKind) {
         null_equals_null: false,
         condition: None,
         unique_keys: [key(), key()],
+        window_ends: None,
     };
     let mut join = Join::new(&node, [&schema(1), &schema(1)], &schema(2)).unwrap();
     let mut put_out = 0;

@@ -13,7 +13,14 @@ const PAIR: &str = "id INT, a STRING, id2 INT, b STRING";
 
 /// A join `ON l0 = r0` of rows without unique keys.
 fn node(kind: JoinKind) -> sluice_plan::Join {
-    sluice_plan::Join { kind, keys: vec![(0, 0)], null_equals_null: false, condition: None, unique_keys: [None, None] }
+    sluice_plan::Join {
+        kind,
+        keys: vec![(0, 0)],
+        null_equals_null: false,
+        condition: None,
+        unique_keys: [None, None],
+        window_ends: None,
+    }
 }
 
 fn unique(kind: JoinKind) -> sluice_plan::Join {

@@ -10,11 +10,14 @@
 //! | `+I a 1` | `+I a 1` | `+I a 1 1` |
 //! | `+I a 3` | `+I a 3` | `-U a 1 1`, `+U a 3 1`, `+I a 1 2` |
 //! | `+I a 2` | `-D a 1`, `+I a 2` | `-U a 1 2`, `+U a 2 2` |
+//!
+//! A partition that is a window of time is put out once, when its time is over (`window`).
 
 mod difference;
 mod layout;
 mod rows;
 mod sorted;
+mod window;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +30,7 @@ use arrow_select::take::take_record_batch;
 use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 
 use crate::key_index::Slot;
+use crate::open_windows::OpenWindows;
 use crate::row_store::RowId;
 use crate::state::BATCH_ROWS;
 use crate::ttl::{self, Ttl, read_column};
@@ -35,6 +39,7 @@ use crate::{Operator, Output, Scope, StateOutput, StateTable};
 use difference::{Changes, Comparison};
 use layout::Layout;
 use rows::{Identity, Rows};
+use window::{WATERMARK, Windows};
 
 /// The operator of [`sluice_plan::Rank`].
 #[derive(Debug)]
@@ -48,7 +53,7 @@ pub struct Rank {
     /// Ranks that are kept, from 0: how many are skipped, and how many are not.
     window: (usize, usize),
     output: SchemaRef,
-    tables: [StateTable; 1],
+    tables: Vec<StateTable>,
     /// Number of the batch.
     batch: u64,
     /// Partitions that the batch has touched, and where their rows end in `before`.
@@ -57,6 +62,8 @@ pub struct Rank {
     before: Vec<RowId>,
     /// Set if partitions expire: each as a whole, so that ranks stay what was put out.
     ttl: Option<Ttl>,
+    /// Set if partitions are put out when their window is over.
+    windows: Option<Windows>,
 }
 
 impl Rank {
@@ -90,6 +97,8 @@ impl Rank {
             by_rank: node.rank_column || node.last == Some(node.first),
             identified: identity != Identity::None,
         };
+        let windows = node.window_end.map(|end| Windows::new(node, end)).transpose()?;
+        let watermark = windows.is_some().then(OpenWindows::<Slot>::state_table);
         Ok(Self {
             rows: Rows::new(layout.index()?, identity, newest_first),
             comparison,
@@ -97,12 +106,13 @@ impl Rank {
             rank_column: node.rank_column,
             window: (skip, end.saturating_sub(skip)),
             output: Arc::clone(output),
-            tables: [layout.state_table()],
+            tables: std::iter::once(layout.state_table()).chain(watermark).collect(),
             layout,
             batch: 0,
             touched: Vec::new(),
             before: Vec::new(),
             ttl: None,
+            windows,
         })
     }
 
@@ -114,7 +124,11 @@ impl Rank {
             if let Some(ttl) = &mut self.ttl {
                 ttl.write(slot);
             }
-            partition.rows.window(self.window.0, self.window.1, &mut self.before);
+            match &mut self.windows {
+                // What was kept before does not matter to what is put out at the end.
+                Some(windows) => windows.touched(slot, partition.rows.is_empty()),
+                None => partition.rows.window(self.window.0, self.window.1, &mut self.before),
+            }
             self.touched.push((slot, self.before.len()));
         }
     }
@@ -217,7 +231,8 @@ impl Operator for Rank {
         if self.window.1 == 0 {
             return Ok(());
         }
-        self.rows.finish_restoring();
+        self.settle_restored()?;
+        let batch = self.without_late(batch)?;
         self.batch += 1;
         self.touched.clear();
         self.before.clear();
@@ -228,8 +243,12 @@ impl Operator for Rank {
         } else {
             return Err(Error::bug("a rank over insertions got a row that is not one"));
         }
-        let changes = self.changes();
-        self.put_out(&changes, output)?;
+        if self.windows.is_some() {
+            self.open_windows()?;
+        } else {
+            let changes = self.changes();
+            self.put_out(&changes, output)?;
+        }
         self.rows.settle(self.touched.iter().map(|(slot, _)| *slot));
         Ok(())
     }
@@ -251,10 +270,19 @@ impl Operator for Rank {
     }
 
     fn expire_after(&mut self, ttl: &[Option<Duration>]) {
-        self.ttl = Ttl::new(ttl.first().copied().flatten());
+        // Windows free their partitions themselves.
+        self.ttl = Ttl::new(ttl.first().copied().flatten()).filter(|_| self.windows.is_none());
         if self.ttl.is_some() {
             self.tables.iter_mut().for_each(ttl::add_column);
         }
+    }
+
+    fn on_watermark(&mut self, watermark: i64, output: Output<'_>) -> Result<()> {
+        if self.windows.is_none() {
+            return Ok(());
+        }
+        self.settle_restored()?;
+        self.close_windows(watermark, output)
     }
 
     fn state_tables(&self) -> &[StateTable] {
@@ -262,6 +290,9 @@ impl Operator for Rank {
     }
 
     fn snapshot(&mut self, scope: Scope, output: StateOutput<'_>) -> Result<()> {
+        if let Some(windows) = &self.windows {
+            windows.open.snapshot(WATERMARK, output)?;
+        }
         let (gone, updated, new) = self.rows.take_changes();
         match scope {
             Scope::All => self.hand_out(&self.rows.all(), RowKind::Insert, output)?,
@@ -275,7 +306,13 @@ impl Operator for Rank {
         Ok(())
     }
 
-    fn restore(&mut self, _table: usize, state: ChangelogBatch) -> Result<()> {
+    fn restore(&mut self, table: usize, state: ChangelogBatch) -> Result<()> {
+        if let Some(windows) = &mut self.windows {
+            windows.is_restored = true;
+            if table == WATERMARK {
+                return windows.open.restore(state.rows());
+            }
+        }
         self.rows.start_restoring();
         let (rows, sequence): (_, ArrayRef) = self.layout.from_state(state.rows())?;
         let sequence =

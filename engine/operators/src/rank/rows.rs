@@ -225,6 +225,21 @@ impl Rows {
         self.known.find(self.hash(slot, content), same).copied().unwrap_or(id)
     }
 
+    /// Takes all rows of a partition out.
+    pub(super) fn remove_all(&mut self, slot: Slot) {
+        let mut ids: Vec<RowId> = self.partitions[slot as usize].rows.iter().collect();
+        if self.newest_first {
+            ids.reverse();
+        }
+        // Of equal rows the oldest comes first now, as it does in their queue.
+        for id in ids {
+            if self.identity == Identity::Content {
+                self.leave_queue(id);
+            }
+            self.take_out(id);
+        }
+    }
+
     /// Frees what has been taken out, and partitions that have become empty.
     pub(super) fn settle(&mut self, touched: impl IntoIterator<Item = Slot>) {
         for id in std::mem::take(&mut self.removed) {

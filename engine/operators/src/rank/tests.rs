@@ -19,6 +19,7 @@ fn top_2() -> sluice_plan::Rank {
         retracts: false,
         unique_key: None,
         update_before: true,
+        window_end: None,
     }
 }
 
@@ -168,6 +169,7 @@ fn random_node(random: &mut crate::testing::Random) -> sluice_plan::Rank {
         retracts,
         unique_key: (retracts && random.flag()).then(|| random.of(&[&[2][..], &[0, 2], &[2, 0]]).to_vec()),
         update_before: true,
+        window_end: None,
     }
 }
 
@@ -302,5 +304,86 @@ fn rows_per_second() {
         }
         let rate = ROWS as f64 / start.elapsed().as_secs_f64() / 1e6;
         println!("{name}: {rate:.2} M rows/s, {changes} changes");
+    }
+}
+
+mod windows {
+    use sluice_model::to_pretty;
+    use sluice_plan::SortColumn;
+
+    use super::*;
+
+    const COLUMNS: &str = "window_end TIMESTAMP(3), k STRING, v INT";
+    const ROWS: &str = "+I 1970-01-01T00:00:10 a 1 / +I 1970-01-01T00:00:10 b 5 / +I 1970-01-01T00:00:10 a 3 / \
+                        +I 1970-01-01T00:00:10 a 2 / +I 1970-01-01T00:00:20 a 7";
+
+    /// `PARTITION BY window_end, k ORDER BY v DESC`, ranks 1 and 2.
+    fn operator(retracts: bool) -> Rank {
+        let node = sluice_plan::Rank {
+            partition: vec![0, 1],
+            order: vec![SortColumn { column: 2, descending: true, nulls_first: false }],
+            rank_column: true,
+            retracts,
+            window_end: Some(0),
+            ..top_2()
+        };
+        let ranked = from_pretty(&format!("{COLUMNS}, rank BIGINT"), "").schema();
+        Rank::new(&node, &from_pretty(COLUMNS, "").schema(), &ranked).unwrap()
+    }
+
+    fn push(operator: &mut Rank, rows: &str) {
+        let silent = |batch: ChangelogBatch| panic!("{} before the end of the window", to_pretty(&batch));
+        operator.on_batch(0, from_pretty(COLUMNS, rows), &mut { silent }).unwrap();
+    }
+
+    fn advance(operator: &mut Rank, seconds: i64) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut output = |batch: ChangelogBatch| {
+            out.extend(to_pretty(&batch).split(" / ").map(|row| row.replace("1970-01-01T00:00:", "")));
+            Ok(())
+        };
+        operator.on_watermark(seconds * 1000, &mut output).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_window_is_put_out_once_when_its_time_is_over() {
+        let mut operator = operator(false);
+        push(&mut operator, ROWS);
+        assert_eq!(advance(&mut operator, 9), [""; 0]);
+        assert_eq!(advance(&mut operator, 10), ["+I 10 a 3 1", "+I 10 a 2 2", "+I 10 b 5 1"]);
+        push(&mut operator, "+I 1970-01-01T00:00:10 a 9 / +I 1970-01-01T00:00:20 a 8 / +I 1970-01-01T00:00:20 a 6");
+        assert_eq!(advance(&mut operator, 30), ["+I 20 a 8 1", "+I 20 a 7 2"]);
+        assert_eq!(operator.rows.index.slots().count(), 0, "nothing is kept");
+    }
+
+    #[test]
+    fn rows_may_be_taken_back_while_the_window_is_open() {
+        let mut operator = operator(true);
+        push(&mut operator, ROWS);
+        push(&mut operator, "-D 1970-01-01T00:00:10 a 3 / -D 1970-01-01T00:00:10 b 5 / +I 1970-01-01T00:00:10 a 2");
+        assert_eq!(advance(&mut operator, 10), ["+I 10 a 2 1", "+I 10 a 2 2"]);
+        // The slot of `b` serves another window now.
+        push(&mut operator, "+I 1970-01-01T00:00:40 c 3");
+        assert_eq!(advance(&mut operator, 39), ["+I 20 a 7 1"]);
+        assert_eq!(advance(&mut operator, 40), ["+I 40 c 3 1"]);
+    }
+
+    #[test]
+    fn open_windows_and_the_watermark_survive_a_restart() {
+        for (scope, retracts) in
+            [(Scope::All, false), (Scope::Changes, false), (Scope::All, true), (Scope::Changes, true)]
+        {
+            let mut first = operator(retracts);
+            let mut second = operator(retracts);
+            push(&mut first, ROWS);
+            first.snapshot(scope, &mut |table, rows| second.restore(table, rows)).unwrap();
+            advance(&mut first, 10);
+            first.snapshot(Scope::Changes, &mut |table, rows| second.restore(table, rows)).unwrap();
+            push(&mut second, "+I 1970-01-01T00:00:10 a 9 / +I 1970-01-01T00:00:20 a 8");
+            assert_eq!(advance(&mut second, 20), ["+I 20 a 8 1", "+I 20 a 7 2"], "{scope:?}");
+            second.snapshot(Scope::All, &mut |_, _| Ok(())).unwrap();
+            assert_eq!(second.rows.index.slots().count(), 0, "{scope:?}: nothing is kept");
+        }
     }
 }

@@ -14,6 +14,10 @@ pub struct AssignWindow {
     pub time: usize,
     /// How windows lie.
     pub kind: WindowKind,
+    /// The time of a row is when it comes by, whatever the column says. Then the operator tells how
+    /// far this time has come, and watermarks of the input end here: for everything behind it these
+    /// are windows like others, for which no row is ever late.
+    pub processing_time: bool,
 }
 
 /// How windows lie. All lengths are in milliseconds and positive.
@@ -53,6 +57,7 @@ impl AssignWindow {
             WindowKind::Hop { slide, size, .. } => format!("HOP(slide=[{slide} ms], size=[{size} ms])"),
             WindowKind::Cumulate { step, size, .. } => format!("CUMULATE(step=[{step} ms], size=[{size} ms])"),
         };
-        format!("WindowTableFunction: window=[{kind}], time=[${}]", self.time)
+        let time = if self.processing_time { "proctime" } else { "time" };
+        format!("WindowTableFunction: window=[{kind}], {time}=[${}]", self.time)
     }
 }

@@ -45,6 +45,11 @@ pub struct Join {
     /// What identifies a row of each side, if it is known: then that side may come without `-U`
     /// only if the join key is part of it.
     pub unique_keys: [Option<Vec<usize>>; 2],
+    /// Columns of the left and of the right, among the keys, with the end of a window (a timestamp,
+    /// exclusive). Then both sides are insertions, and the rows of a window are joined once, when
+    /// event time has reached the last millisecond of the window; rows that come later are dropped and
+    /// counted.
+    pub window_ends: Option<[usize; 2]>,
 }
 
 impl JoinKind {
@@ -67,6 +72,7 @@ impl Join {
         };
         let mut conditions: Vec<_> = self.keys.iter().map(|(left, right)| format!("l{left} = r{right}")).collect();
         conditions.extend(self.condition.iter().map(ToString::to_string));
-        format!("Join: joinType=[{kind}], where=[{}]", conditions.join(" AND "))
+        let name = if self.window_ends.is_some() { "WindowJoin" } else { "Join" };
+        format!("{name}: joinType=[{kind}], where=[{}]", conditions.join(" AND "))
     }
 }

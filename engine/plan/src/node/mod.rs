@@ -12,6 +12,7 @@ mod normalize;
 mod not_null;
 mod over_aggregate;
 mod rank;
+mod session_window;
 mod sink;
 mod source;
 mod upsert_materialize;
@@ -29,6 +30,7 @@ pub use normalize::Normalize;
 pub use not_null::NotNull;
 pub use over_aggregate::{Frame, OverAggregate};
 pub use rank::{Rank, SortColumn};
+pub use session_window::SessionWindow;
 pub use sink::{Sink, SinkTarget};
 pub use source::{Source, SourceTable};
 pub use upsert_materialize::UpsertMaterialize;
@@ -53,6 +55,8 @@ pub enum Operation {
     AssignWatermark(AssignWatermark),
     /// Puts rows into windows of time.
     AssignWindow(AssignWindow),
+    /// Puts rows into sessions.
+    SessionWindow(SessionWindow),
     /// Repeats rows for grouping sets.
     Expand(Expand),
     /// Groups rows.
@@ -106,6 +110,7 @@ impl Operation {
             Self::NotNull(check) => check.label(),
             Self::AssignWatermark(assign) => assign.label(),
             Self::AssignWindow(assign) => assign.label(),
+            Self::SessionWindow(session) => session.label(),
             Self::Expand(expand) => expand.label(),
             Self::GroupAggregate(aggregate) => aggregate.label(),
             Self::OverAggregate(aggregate) => aggregate.label(),

@@ -39,6 +39,10 @@ pub struct Rank {
     pub unique_key: Option<Vec<usize>>,
     /// Consumers want the old content of updated rows.
     pub update_before: bool,
+    /// Input column, of the partition, with the end of a window (a timestamp, exclusive). Then a
+    /// partition is put out once, as `+I`, when event time has reached the last millisecond of its
+    /// window, and is forgotten; rows that come later are dropped and counted.
+    pub window_end: Option<usize>,
 }
 
 impl Rank {
@@ -63,8 +67,9 @@ impl Rank {
         let partition: Vec<_> = self.partition.iter().map(|column| format!("${column}")).collect();
         let order: Vec<_> = self.order.iter().map(SortColumn::label).collect();
         let last = self.last.map_or_else(|| "∞".to_owned(), |last| last.to_string());
+        let name = if self.window_end.is_some() { "WindowRank" } else { "Rank" };
         format!(
-            "Rank: partitionBy=[{}], orderBy=[{}], rankRange=[{}, {last}]",
+            "{name}: partitionBy=[{}], orderBy=[{}], rankRange=[{}, {last}]",
             partition.join(", "),
             order.join(", "),
             self.first

@@ -7,10 +7,12 @@
 mod context;
 mod error;
 mod gather;
+mod group_window;
 mod json;
 mod literal;
 mod mistake;
 mod names;
+mod processing_time;
 mod refuse;
 mod rewrite;
 mod tables;

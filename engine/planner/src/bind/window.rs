@@ -12,14 +12,16 @@ use sluice_model::{Error, Position, Result, suggest};
 use sluice_plan::WindowKind;
 use sqlparser::ast::{
     Cte, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, SetExpr,
-    Spanned, TableFactor, TableWithJoins, VisitMut, VisitorMut, With,
+    Spanned, TableFactor, TableWithJoins, VisitMut, VisitorMut, WindowType, With,
 };
 use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::Parser;
 
+use super::group_window::rewrite_group_windows;
+use super::processing_time::is_processing_time;
 use super::tables::Derived;
 use super::{Binder, from_datafusion};
-use crate::logical::WindowNode;
+use crate::logical::{WindowNode, Windowing};
 
 /// Beginning of the names that stand for windows.
 pub(super) const PREFIX: &str = "$window";
@@ -56,9 +58,17 @@ impl Binder<'_> {
                 .with_hint("declare it TIMESTAMP(3), with WATERMARK FOR it on the table"));
         }
         let lengths = call.lengths.iter().map(|length| self.millis(name, length)).collect::<Result<Vec<_>>>()?;
-        let kind = kind(name, &lengths)?;
+        let windowing = match (name, lengths.as_slice()) {
+            ("SESSION", [gap]) if *gap > 0 => {
+                Windowing::Session { partition: partition(name, call, &input)?, gap: *gap }
+            }
+            ("SESSION", [_]) => return Err(Error::fix("SESSION needs a gap above 0")),
+            _ => Windowing::Fixed(kind(name, &lengths)?),
+        };
+        let processing_time = is_processing_time(&input, place);
         let time = Expr::Column(input.schema().columns().swap_remove(place));
-        let node = WindowNode::try_new(input, time, kind).map_err(|error| from_datafusion(error, &[]))?;
+        let node = WindowNode::try_new(input, time, windowing, processing_time)
+            .map_err(|error| from_datafusion(error, &[]))?;
         Ok(Arc::new(Derived::new(LogicalPlan::Extension(Extension { node: Arc::new(node) }))))
     }
 
@@ -87,6 +97,8 @@ impl Binder<'_> {
 struct Call {
     input: Query,
     time: Ident,
+    /// `PARTITION BY` behind the table.
+    partition: Vec<SqlExpr>,
     /// In the order of the function's parameters.
     lengths: Vec<SqlExpr>,
 }
@@ -100,7 +112,6 @@ fn kind(name: &str, lengths: &[i64]) -> Result<WindowKind> {
         ("HOP", [slide, size, offset]) => WindowKind::Hop { slide: *slide, size: *size, offset: *offset },
         ("CUMULATE", [step, size]) => WindowKind::Cumulate { step: *step, size: *size, offset: 0 },
         ("CUMULATE", [step, size, offset]) => WindowKind::Cumulate { step: *step, size: *size, offset: *offset },
-        ("SESSION", _) => return Err(wrong("windows are not supported yet")),
         _ => return Err(wrong("has another number of parameters").with_hint(USAGE)),
     };
     match kind {
@@ -118,7 +129,8 @@ fn kind(name: &str, lengths: &[i64]) -> Result<WindowKind> {
 }
 
 const USAGE: &str = "TUMBLE(TABLE t, DESCRIPTOR(ts), size[, offset]), HOP(TABLE t, DESCRIPTOR(ts), slide, size[, offset]), \
-                     CUMULATE(TABLE t, DESCRIPTOR(ts), step, size[, offset])";
+                     CUMULATE(TABLE t, DESCRIPTOR(ts), step, size[, offset]), \
+                     SESSION(TABLE t [PARTITION BY k], DESCRIPTOR(ts), gap)";
 
 /// Walks through a query; `with` are the tables that the queries around define.
 struct Taker<'a, 'b> {
@@ -131,7 +143,10 @@ impl VisitorMut for Taker<'_, '_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         self.with.push(query.with.as_ref().map(|with| with.cte_tables.clone()).unwrap_or_default());
-        ControlFlow::Continue(())
+        match rewrite_group_windows(query) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Error> {
@@ -209,13 +224,23 @@ impl Taker<'_, '_> {
         let time = descriptor(time).ok_or_else(|| {
             Error::fix(format!("the second parameter of {name} is no DESCRIPTOR")).with_hint("write DESCRIPTOR(ts)")
         })?;
-        Ok(Call { input: self.input(name, data)?, time, lengths: values.cloned().collect() })
+        let partition = partition_by(data);
+        if name != "SESSION" && !partition.is_empty() {
+            return Err(Error::fix(format!("{name} takes no PARTITION BY: its windows are the same for all rows"))
+                .with_hint("leave it out, and name the columns in GROUP BY or in the OVER window"));
+        }
+        Ok(Call { input: self.input(name, data)?, time, partition, lengths: values.cloned().collect() })
     }
 
     /// `TABLE t`, or a query in parentheses.
     fn input(&self, name: &str, data: &SqlExpr) -> Result<Query> {
-        if let SqlExpr::Subquery(query) = data {
-            return Ok(query.as_ref().clone());
+        if let SqlExpr::Subquery(query) = only_argument(data, "TABLE").unwrap_or(data) {
+            let mut query = query.as_ref().clone();
+            // It sees what the queries around it define.
+            let around = self.with.iter().flatten().cloned();
+            let own = query.with.iter().flat_map(|with| with.cte_tables.clone());
+            query.with = with(around.chain(own).collect());
+            return Ok(query);
         }
         let Some(table) = table_argument(data) else {
             return Err(Error::fix(format!("the first parameter of {name} is no table"))
@@ -231,14 +256,54 @@ impl Taker<'_, '_> {
                 let place = tables.iter().position(|table| table.alias.name.value == ident.value)?;
                 Some(tables[..=place].to_vec())
             });
-            query.with = found.map(|cte_tables| With {
-                with_token: sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
-                recursive: false,
-                cte_tables,
-            });
+            query.with = found.and_then(with);
         }
         Ok(query)
     }
+}
+
+/// `WITH` these tables; of tables of one name the last counts.
+fn with(mut cte_tables: Vec<Cte>) -> Option<With> {
+    let names: Vec<String> = cte_tables.iter().map(|table| table.alias.name.value.clone()).collect();
+    let mut place = 0;
+    cte_tables.retain(|table| {
+        place += 1;
+        !names[place..].contains(&table.alias.name.value)
+    });
+    let with_token = sqlparser::ast::helpers::attached_token::AttachedToken::empty();
+    (!cte_tables.is_empty()).then_some(With { with_token, recursive: false, cte_tables })
+}
+
+/// `PARTITION BY` of `TABLE t PARTITION BY a, b`.
+fn partition_by(data: &SqlExpr) -> Vec<SqlExpr> {
+    match data {
+        SqlExpr::Function(Function { over: Some(WindowType::WindowSpec(spec)), .. }) => spec.partition_by.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// The columns of the partition.
+fn partition(name: &str, call: &Call, input: &LogicalPlan) -> Result<Vec<Expr>> {
+    let columns = input.schema().columns();
+    let place = |part: &SqlExpr| {
+        let ident = match part {
+            SqlExpr::Identifier(ident) => Some(ident),
+            SqlExpr::CompoundIdentifier(parts) => parts.last(),
+            _ => None,
+        };
+        let error = |text: String| Error::fix(text).at_opt(position(part.span().start));
+        let ident = ident.ok_or_else(|| error(format!("{name} is partitioned by columns only, not by {part}")))?;
+        let found = columns.iter().find(|column| column.name == ident.value);
+        found.map(|column| Expr::Column(column.clone())).ok_or_else(|| {
+            let error =
+                error(format!("{name} is partitioned by column '{}', which its table does not have", ident.value));
+            match suggest(&ident.value, columns.iter().map(|column| column.name.as_str())) {
+                Some(like) => error.with_hint(format!("did you mean '{like}'?")),
+                None => error,
+            }
+        })
+    };
+    call.partition.iter().map(place).collect()
 }
 
 fn key(argument: &FunctionArg) -> Option<String> {
@@ -274,7 +339,7 @@ fn descriptor(expression: &SqlExpr) -> Option<Ident> {
 }
 
 /// `SELECT * FROM name`.
-fn select_all(name: ObjectName) -> Result<Query> {
+pub(super) fn select_all(name: ObjectName) -> Result<Query> {
     let text = format!("SELECT * FROM {}", name.to_string());
     let bug = |error: sqlparser::parser::ParserError| {
         Error::bug("a table cannot be selected from").because(error.to_string())
@@ -291,6 +356,6 @@ fn select_all(name: ObjectName) -> Result<Query> {
     Ok(*query)
 }
 
-fn position(location: sqlparser::tokenizer::Location) -> Option<Position> {
+pub(super) fn position(location: sqlparser::tokenizer::Location) -> Option<Position> {
     (location.line > 0).then_some(Position { line: location.line, column: location.column })
 }

@@ -8,4 +8,4 @@ mod window;
 pub(crate) use rowtime::rowtime;
 pub(crate) use version::{AS_OF, VersionNode, as_of};
 pub(crate) use watermark::WatermarkNode;
-pub(crate) use window::WindowNode;
+pub(crate) use window::{WindowNode, Windowing};

@@ -12,7 +12,6 @@ use sluice_plan::{AggregateCall, Expand, GroupAggregate, GroupingSet, Input, Ope
 
 use super::columns::Columns;
 use super::nodes::Nodes;
-use super::time::WindowColumns;
 use crate::bind::from_datafusion;
 
 /// Functions whose arguments behind the first are constants.
@@ -74,11 +73,17 @@ impl Nodes {
         // Groups that are windows of time are complete when their time is over, and then put out once.
         let place = |column| group.iter().position(|grouped| *grouped == column);
         let window = self.window_of(&input);
-        let window =
-            window.and_then(|window| Some(WindowColumns { start: place(window.start)?, end: place(window.end)? }));
+        let window = window.and_then(|window| window.placed(place));
         let changelog = if window.is_some() { ChangelogMode::APPEND } else { changelog };
-        let window_end = window.map(|window| window.end);
-        let (input, parallelism) = self.dealt_by(input, &group);
+        let window_end = window.as_ref().map(|window| window.end);
+        let is_dealt = window.as_ref().is_some_and(|window| window.dealt_by.is_some());
+        let (input, parallelism) = if is_dealt {
+            // Groups within the partitions of sessions are put out in the moment in which they come.
+            let parallelism = self.plan().node(input.node).parallelism;
+            (input, parallelism)
+        } else {
+            self.dealt_by(input, &group)
+        };
         let operation = Operation::GroupAggregate(GroupAggregate { group, calls, retracts, update_before, window_end });
         let id = self.state_id("group-aggregate", query);
         let output = Output { schema: Arc::new(schema), changelog, keys };

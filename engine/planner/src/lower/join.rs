@@ -12,6 +12,7 @@ use sluice_plan::{Calc, Distribution, Input, Join, JoinKind, Operation, Output};
 use super::columns::Columns;
 use super::keys::keeps_order;
 use super::nodes::{Nodes, with_different_names};
+use super::time::WindowColumns;
 use crate::bind::from_datafusion;
 
 /// One input: its node, which columns of it the join goes by, how many of its columns are the query's.
@@ -50,8 +51,12 @@ impl Nodes {
             null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
             condition,
             unique_keys,
+            window_ends: None,
         };
-        let appends = kind == JoinKind::Inner && outputs.iter().all(|output| output.changelog.is_append());
+        let windows = self.joined_windows([&left, &right], &node, &outputs);
+        let node = Join { window_ends: windows.as_ref().map(|windows| [windows[0].end, windows[1].end]), ..node };
+        let appends =
+            windows.is_some() || kind == JoinKind::Inner && outputs.iter().all(|output| output.changelog.is_append());
         let widths = (left.width, outputs[0].schema.fields().len(), kept_right);
         let parallelism = if node.keys.is_empty() { 1 } else { self.parallelism() };
         let mut keys = joined_keys(&outputs, &left.keys, &right.keys, kind);
@@ -65,8 +70,27 @@ impl Nodes {
         let inputs = [left, right].map(|side| self.dealt(side, parallelism)).into_iter().collect();
         let id = self.state_id("join", query);
         let joined = self.add(Operation::Join(Box::new(node)), inputs, output, parallelism, id)?;
+        // The windows of a side whose rows are all there.
+        let window = windows.and_then(|[left, right]| match kind {
+            JoinKind::Right => right.placed(|column| Some(column + widths.1)),
+            JoinKind::Full => None,
+            _ => Some(left),
+        });
+        // Rows are dealt by the join key now.
+        let window = window.map(|window| WindowColumns { dealt_by: None, ..window });
+        self.set_window(&joined, window);
         plans.into_iter().enumerate().for_each(|(side, plan)| self.set_state_ttl(&joined, side, plan));
         self.without_computed_keys(joined, widths, query)
+    }
+
+    /// The windows of both sides, if rows are joined that are in the same window and never change.
+    fn joined_windows(&self, sides: [&Side; 2], node: &Join, outputs: &[Output; 2]) -> Option<[WindowColumns; 2]> {
+        if node.kind == JoinKind::LeftMark {
+            return None;
+        }
+        let [left, right] = [self.window_of(&sides[0].input)?, self.window_of(&sides[1].input)?];
+        let is_joined = node.keys.contains(&(left.start, right.start)) && node.keys.contains(&(left.end, right.end));
+        (is_joined && outputs.iter().all(|output| output.changelog.is_append())).then_some([left, right])
     }
 
     pub(super) fn side<'a>(
@@ -117,7 +141,10 @@ impl Nodes {
         let calc = Calc { filter: None, projection: kept.iter().map(column).collect() };
         let id = self.state_id("joined", query);
         let parallelism = self.plan().node(joined.node).parallelism;
-        self.add(Operation::Calc(calc), vec![joined], output, parallelism, id)
+        let window = self.window_of(&joined).and_then(|window| window.projected(&passed));
+        let picked = self.add(Operation::Calc(calc), vec![joined], output, parallelism, id)?;
+        self.set_window(&picked, window);
+        Ok(picked)
     }
 }
 

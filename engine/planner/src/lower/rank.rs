@@ -14,6 +14,7 @@ use super::columns::Columns;
 use super::join::is_in_order;
 use super::keys::{keeps_order, passed_column, project_keys};
 use super::nodes::Nodes;
+use super::time::WindowColumns;
 
 /// A filter on a row number.
 pub(super) struct TopN<'a> {
@@ -163,6 +164,9 @@ impl Nodes {
         let ranked = self.plan().output(&input).clone();
         let all = ranked.schema.fields().len();
         let update_before = self.needs().update_before(query);
+        // Partitions that are windows of time are complete when their time is over, and then put out once.
+        let window = self.window_of(&input);
+        let window = window.filter(|window| partition.contains(&window.start) && partition.contains(&window.end));
         let operation = Operation::Rank(Rank {
             partition: partition.clone(),
             order,
@@ -172,6 +176,7 @@ impl Nodes {
             retracts: !ranked.changelog.is_append(),
             unique_key: ranked.keys.first().filter(|_| is_in_order(plan)).cloned(),
             update_before,
+            window_end: window.as_ref().map(|window| window.end),
         });
         let mut keys = ranked.keys.clone();
         keys.retain(|key| keeps_order(key, &partition));
@@ -183,10 +188,16 @@ impl Nodes {
         let mut fields: Vec<_> = ranked.schema.fields().iter().cloned().collect();
         fields.extend(wanted.rank_name.map(|name| Arc::new(Field::new(name, DataType::Int64, false))));
         let kept: Vec<usize> = (0..width).chain(all..fields.len()).collect();
-        let changelog = if update_before { ChangelogMode::RETRACT } else { ChangelogMode::UPSERT };
+        let changelog = match (&window, update_before) {
+            (Some(_), _) => ChangelogMode::APPEND,
+            (None, true) => ChangelogMode::RETRACT,
+            (None, false) => ChangelogMode::UPSERT,
+        };
         let output = Output { schema: Arc::new(Schema::new(fields)), changelog, keys };
         let id = self.state_id("rank", query);
         let ranked = self.add(operation, vec![input], output, parallelism, id)?;
+        let window = window.map(|window| WindowColumns { dealt_by: None, ..window });
+        self.set_window(&ranked, window);
         self.restored_columns(ranked, &kept, &source.schema, query)
     }
 
@@ -223,7 +234,10 @@ impl Nodes {
         let id = self.state_id("ranked", query);
         let parallelism = self.plan().node(ranked.node).parallelism;
         let calc = sluice_plan::Calc { filter: None, projection: expressions };
-        self.add(Operation::Calc(calc), vec![ranked], output, parallelism, id)
+        let window = self.window_of(&ranked).and_then(|window| window.projected(&passed));
+        let restored = self.add(Operation::Calc(calc), vec![ranked], output, parallelism, id)?;
+        self.set_window(&restored, window);
+        Ok(restored)
     }
 }
 

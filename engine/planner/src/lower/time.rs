@@ -6,16 +6,18 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 use datafusion_expr::{Extension, LogicalPlan};
 use sluice_model::{Error, Result};
-use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output};
+use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow};
 
 use super::nodes::{Nodes, unqualified};
-use crate::logical::{WatermarkNode, WindowNode};
+use crate::logical::{WatermarkNode, WindowNode, Windowing};
 
 /// Where the borders of the rows' windows are among the columns of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WindowColumns {
     pub(super) start: usize,
     pub(super) end: usize,
+    /// Set behind sessions: the columns that rows are dealt by already.
+    pub(super) dealt_by: Option<Vec<usize>>,
 }
 
 /// The windows of all streams whose rows are in windows.
@@ -23,16 +25,22 @@ pub(super) type Windows = HashMap<(NodeId, usize), WindowColumns>;
 
 impl WindowColumns {
     /// The same after a projection; `passed` has the source of every column that is a plain copy.
-    pub(super) fn projected(self, passed: &[Option<usize>]) -> Option<Self> {
+    pub(super) fn projected(&self, passed: &[Option<usize>]) -> Option<Self> {
         let place = |column| passed.iter().position(|source| *source == Some(column));
-        Some(Self { start: place(self.start)?, end: place(self.end)? })
+        self.placed(place)
+    }
+
+    /// The same where column `c` has become `place(c)`.
+    pub(super) fn placed(&self, place: impl Fn(usize) -> Option<usize>) -> Option<Self> {
+        let dealt_by = self.dealt_by.as_ref().and_then(|columns| columns.iter().map(|c| place(*c)).collect());
+        Some(Self { start: place(self.start)?, end: place(self.end)?, dealt_by })
     }
 }
 
 impl Nodes {
     /// The windows of an input's rows.
     pub(super) fn window_of(&self, input: &Input) -> Option<WindowColumns> {
-        self.windows.get(&(input.node, input.port)).copied()
+        self.windows.get(&(input.node, input.port)).cloned()
     }
 
     /// Notes that the rows of an input are in windows.
@@ -71,14 +79,26 @@ impl Nodes {
         let added = query.schema().fields().iter().skip(width).cloned();
         let fields: Vec<_> = source.schema.fields().iter().cloned().chain(added).collect();
         // A row comes once for each window: what identifies it identifies it inside a window.
-        let window = WindowColumns { start: width, end: width + 1 };
-        let keys = source.keys.iter().map(|key| [key.as_slice(), &[window.start, window.end]].concat()).collect();
+        let (start, end) = (width, width + 1);
+        let keys = source.keys.iter().map(|key| [key.as_slice(), &[start, end]].concat()).collect();
         let output = Output { schema: Arc::new(Schema::new(fields)), changelog: source.changelog, keys };
-        let operation = Operation::AssignWindow(AssignWindow { time, kind: node.kind });
+        let processing_time = node.processing_time;
         let id = self.state_id("window", query);
-        let parallelism = self.plan().node(from.node).parallelism;
+        let (operation, from, parallelism, dealt_by) = match &node.windowing {
+            Windowing::Fixed(kind) => {
+                let parallelism = self.plan().node(from.node).parallelism;
+                let operation = Operation::AssignWindow(AssignWindow { time, kind: *kind, processing_time });
+                (operation, from, parallelism, None)
+            }
+            Windowing::Session { gap, .. } => {
+                let partition = node.partition().ok_or_else(|| Error::bug("a session without its partition"))?;
+                let (from, parallelism) = self.dealt_by(from, &partition);
+                let session = SessionWindow { partition: partition.clone(), time, gap: *gap, processing_time };
+                (Operation::SessionWindow(session), from, parallelism, Some(partition))
+            }
+        };
         let input = self.add(operation, vec![from], output, parallelism, id)?;
-        self.set_window(&input, Some(window));
+        self.set_window(&input, Some(WindowColumns { start, end, dealt_by }));
         Ok(input)
     }
 }

@@ -1,0 +1,115 @@
+//! Windows of time that are open: what belongs to them, and how far event time has come.
+//!
+//! ```text
+//! open(10 s, a), open(20 s, b)      10 s → a     20 s → b
+//! advance(10 s), pop_over()         10 s → a             20 s is still open
+//! rows of 10 s                      late: dropped and counted
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use sluice_model::{ChangelogBatch, Error, Result};
+
+use crate::state::{StateOutput, StateTable};
+use crate::time::millis;
+
+/// What is open, by the end of its window in milliseconds.
+#[derive(Debug)]
+pub(crate) struct OpenWindows<T> {
+    open: BTreeMap<i64, Vec<T>>,
+    watermark: i64,
+    /// Rows that were dropped since [`Self::take_late`].
+    late: u64,
+}
+
+impl<T> OpenWindows<T> {
+    /// Nothing is open.
+    pub(crate) fn new() -> Self {
+        Self { open: BTreeMap::new(), watermark: i64::MIN, late: 0 }
+    }
+
+    /// Whether nothing is expected any more for a window that ends here (exclusive).
+    pub(crate) fn is_over(&self, end: i64) -> bool {
+        end.saturating_sub(1) <= self.watermark
+    }
+
+    /// Event time has come to `watermark`.
+    pub(crate) fn advance(&mut self, watermark: i64) {
+        self.watermark = self.watermark.max(watermark);
+    }
+
+    /// Notes something that belongs to a window.
+    pub(crate) fn open(&mut self, end: i64, item: T) {
+        self.open.entry(end).or_default().push(item);
+    }
+
+    /// Forgets what is open, but not how far event time has come.
+    pub(crate) fn clear(&mut self) {
+        self.open.clear();
+    }
+
+    /// Takes out the earliest window that is over.
+    pub(crate) fn pop_over(&mut self) -> Option<(i64, Vec<T>)> {
+        let (end, _) = self.open.first_key_value()?;
+        if self.is_over(*end) { self.open.pop_first() } else { None }
+    }
+
+    /// When the first window ends that is open.
+    pub(crate) fn first_end(&self) -> Option<i64> {
+        self.open.first_key_value().map(|(end, _)| *end)
+    }
+
+    /// Leaves out rows whose window is over; `ends` is the column of the ends of their windows.
+    ///
+    /// # Errors
+    /// A bug: a column that holds no timestamps.
+    pub(crate) fn without_late(&mut self, ends: usize, batch: ChangelogBatch) -> Result<ChangelogBatch> {
+        let ends = millis(batch.rows().column(ends).as_ref())?;
+        let is_late = |end: &Option<i64>| end.is_some_and(|end| self.is_over(end));
+        let late = ends.iter().filter(|end| is_late(end)).count();
+        if late == 0 {
+            return Ok(batch);
+        }
+        let in_time = ends.iter().map(|end| Some(!is_late(end))).collect::<BooleanArray>();
+        self.count_late(late);
+        batch.filter(&in_time)
+    }
+
+    /// Notes rows that came too late.
+    pub(crate) fn count_late(&mut self, rows: usize) {
+        self.late += rows as u64;
+        tracing::debug!(rows, "rows that came too late for their windows were dropped");
+    }
+
+    /// Number of rows that came too late since the last call.
+    pub(crate) fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
+    }
+
+    /// The table of the watermark: one row in each subtask, of which the largest counts.
+    pub(crate) fn state_table() -> StateTable {
+        let schema = Arc::new(Schema::new(vec![Field::new("watermark", DataType::Int64, false)]));
+        StateTable { name: "watermark".to_owned(), schema, key: 0, distribution: 0 }
+    }
+
+    /// Hands out the watermark; `table` is the number of its table.
+    pub(crate) fn snapshot(&self, table: usize, output: StateOutput<'_>) -> Result<()> {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![self.watermark]));
+        let rows = RecordBatch::try_new(Self::state_table().schema, vec![column]).map_err(Error::from_arrow)?;
+        output(table, ChangelogBatch::append(rows))
+    }
+
+    /// Takes a watermark back.
+    ///
+    /// # Errors
+    /// A bug: rows of another table.
+    pub(crate) fn restore(&mut self, rows: &RecordBatch) -> Result<()> {
+        let column = rows.columns().first().and_then(|column| column.as_any().downcast_ref::<Int64Array>());
+        let column = column.ok_or_else(|| Error::bug("a watermark that is no number"))?;
+        self.watermark = column.iter().flatten().fold(self.watermark, i64::max);
+        Ok(())
+    }
+}

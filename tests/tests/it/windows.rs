@@ -1,0 +1,280 @@
+//! Windows of time, from SQL to rows: what comes out, when, and that it is never taken back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sluice_model::{Clock, ManualClock, from_pretty};
+use sluice_runtime::{Engine, JobHandle, StopRequest};
+use sluice_sql::{Environment, Home, Outcome, Session};
+
+const COLUMNS: &str = "ts TIMESTAMP(3), k STRING, v INT";
+
+/// A session whose tables `l` and `r` (`ts`, `k`, `v`) never end, and a clock that a test moves.
+struct World {
+    name: &'static str,
+    session: Session,
+    clock: Arc<ManualClock>,
+    job: Option<JobHandle>,
+    _home: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(name: &'static str) -> Self {
+        let home = tempfile::tempdir().expect("a directory");
+        let clock = Arc::new(ManualClock::at(0));
+        let shared = Arc::clone(&clock) as Arc<dyn Clock>;
+        let connectors = sluice_registry::connectors();
+        let session = Session::new(Arc::new(Environment {
+            connectors: connectors.clone(),
+            engine: Arc::new(Engine::new(connectors, Arc::clone(&shared))),
+            home: Home::at(home.path()),
+            clock: shared,
+        }));
+        let mut world = Self { name, session, clock, job: None, _home: home };
+        for table in ["l", "r"] {
+            sluice_values::register_source(format!("{name}-{table}"), Vec::new());
+            world
+                .run(&format!(
+                    "CREATE TABLE {table} (ts TIMESTAMP(3), k STRING, v INT, p AS PROCTIME(), WATERMARK FOR ts AS ts) \
+                     WITH ('connector'='values', 'data-id'='{name}-{table}', 'bounded'='false', 'changelog-mode'='I')"
+                ))
+                .await;
+        }
+        world
+    }
+
+    async fn run(&mut self, text: &str) -> Outcome {
+        self.session.execute_text(text).await.unwrap_or_else(|error| panic!("{text}\n{error}"))
+    }
+
+    /// Starts a job with the rows of a query.
+    async fn start(&mut self, query: &str) {
+        self.run(&format!("CREATE VIEW q AS {query}")).await;
+        let Outcome::Rows(columns) = self.run("DESCRIBE q").await else { panic!("DESCRIBE has no rows") };
+        let cell = |cell: &Option<String>| cell.clone().unwrap_or_default();
+        let columns: Vec<_> = columns.rows.iter().map(|row| format!("`{}` {}", cell(&row[0]), cell(&row[1]))).collect();
+        let sink =
+            format!("CREATE TABLE s ({}) WITH ('connector'='values', 'data-id'='{}-s')", columns.join(", "), self.name);
+        self.run(&sink).await;
+        let Outcome::Submitted { mut jobs, .. } = self.run("INSERT INTO s SELECT * FROM q").await else {
+            panic!("no job")
+        };
+        self.job = jobs.pop().map(|job| job.handle);
+    }
+
+    /// Rows of `l` or `r`, each as its second, key and value.
+    fn push(&self, table: &str, rows: &str) {
+        let row = |row: &str| {
+            let (second, rest) = row.split_once(' ').unwrap_or_default();
+            format!("+I 1970-01-01T00:00:{second} {rest}")
+        };
+        let rows: Vec<_> = rows.split(" / ").map(row).collect();
+        sluice_values::append_source(&format!("{}-{table}", self.name), from_pretty(COLUMNS, &rows.join(" / ")));
+    }
+
+    fn results(&self) -> Vec<String> {
+        let rows = sluice_values::sink_rows(&format!("{}-s", self.name));
+        let mut rows: Vec<_> = rows.iter().map(|row| row.replace("1970-01-01T00:00:", "")).collect();
+        rows.sort();
+        rows
+    }
+
+    /// Waits until the sink has these rows, and no others.
+    async fn expect(&self, rows: &[&str]) {
+        let start = Instant::now();
+        while self.results() != rows && start.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(self.results(), rows);
+    }
+
+    async fn finish(mut self) {
+        let request = StopRequest { drain: false, savepoint: false, savepoint_dir: None };
+        if let Some(job) = self.job.take() {
+            job.stop(request).await.unwrap();
+        }
+        sluice_values::clear_sink(&format!("{}-s", self.name));
+    }
+}
+
+const TUMBLE_L: &str = "TABLE(TUMBLE(TABLE l, DESCRIPTOR(ts), INTERVAL '10' SECOND))";
+const TUMBLE_R: &str = "TABLE(TUMBLE(TABLE r, DESCRIPTOR(ts), INTERVAL '10' SECOND))";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_top_n_is_put_out_once() {
+    for (name, parallelism) in [("window-top-n-1", 1), ("window-top-n-3", 3)] {
+        let mut world = World::new(name).await;
+        world.run(&format!("SET 'parallelism.default' = '{parallelism}'")).await;
+        let query = format!(
+            "SELECT window_end, k, v, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k \
+             ORDER BY v DESC) AS rn FROM {TUMBLE_L}) WHERE rn <= 2"
+        );
+        world.start(&query).await;
+        world.push("l", "01 a 1 / 02 a 5 / 03 a 3 / 04 b 7 / 12 a 9");
+        let first = ["+I 10 a 3 2", "+I 10 a 5 1", "+I 10 b 7 1"];
+        world.expect(&first).await;
+        world.push("l", "05 a 99 / 13 a 8 / 20 c 1");
+        world.expect(&[&first[..], &["+I 20 a 8 2", "+I 20 a 9 1"]].concat()).await;
+        world.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_best_groups_of_a_window_and_the_last_row_of_one() {
+    let mut world = World::new("window-best").await;
+    let query = format!(
+        "SELECT window_end, k, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY n DESC) \
+         AS rn FROM (SELECT window_start, window_end, k, COUNT(*) AS n FROM {TUMBLE_L} GROUP BY window_start, window_end, k)) \
+         WHERE rn = 1"
+    );
+    world.start(&query).await;
+    world.push("l", "01 a 1 / 02 b 5 / 03 b 3 / 14 c 7 / 20 a 9");
+    world.expect(&["+I 10 b 2", "+I 20 c 1"]).await;
+    world.finish().await;
+
+    let mut world = World::new("window-last").await;
+    let query = format!(
+        "SELECT window_start, k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k \
+         ORDER BY ts DESC) AS rn FROM {TUMBLE_L}) WHERE rn = 1"
+    );
+    world.start(&query).await;
+    world.push("l", "01 a 1 / 05 a 5 / 03 a 3 / 04 b 7 / 12 a 9");
+    world.expect(&["+I 00 a 5", "+I 00 b 7"]).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_are_joined_when_both_sides_are_past_their_end() {
+    let on = "l.window_start = r.window_start AND l.window_end = r.window_end AND l.k = r.k";
+    let pairs = "SELECT l.window_end AS le, l.k AS lk, l.v AS lv, r.window_end AS re, r.k AS rk, r.v AS rv";
+    let left = "SELECT l.window_end AS le, l.k AS lk, l.v AS lv";
+    let join = |kind: &str| format!("{pairs} FROM {TUMBLE_L} AS l {kind} JOIN {TUMBLE_R} AS r ON {on}");
+    let exists = |not: &str| {
+        format!("{left} FROM {TUMBLE_L} AS l WHERE {not} EXISTS (SELECT 1 FROM {TUMBLE_R} AS r WHERE {on})")
+    };
+    let (a, b, c) = ("+I 10 a 1 10 a 5", "+I 10 b 2 NULL NULL NULL", "+I NULL NULL NULL 10 c 6");
+    let cases: [(&'static str, String, Vec<&str>); 6] = [
+        ("window-join", join(""), vec![a]),
+        ("window-left-join", join("LEFT"), vec![a, b]),
+        ("window-right-join", join("RIGHT"), vec![a, c]),
+        ("window-full-join", join("FULL"), vec![a, b, c]),
+        ("window-semi-join", exists(""), vec!["+I 10 a 1"]),
+        ("window-anti-join", exists("NOT"), vec!["+I 10 b 2"]),
+    ];
+    for (name, query, results) in cases {
+        let mut world = World::new(name).await;
+        world.run("SET 'parallelism.default' = '2'").await;
+        world.start(&query).await;
+        world.push("l", "01 a 1 / 02 b 2 / 11 d 3");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        world.expect(&[]).await;
+        world.push("r", "03 a 5 / 04 c 6");
+        world.push("r", "12 d 9");
+        world.expect(&results).await;
+        world.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_of_processing_time_end_by_the_clock() {
+    let mut world = World::new("window-clock").await;
+    world.run("SET 'parallelism.default' = '2'").await;
+    let window = "TABLE(TUMBLE(TABLE l, DESCRIPTOR(p), INTERVAL '10' SECOND))";
+    let query =
+        format!("SELECT window_start, window_end, k, COUNT(*) AS n FROM {window} GROUP BY window_start, window_end, k");
+    world.start(&query).await;
+    world.clock.advance(3_000);
+    // The rows' own time does not matter.
+    world.push("l", "50 a 1 / 51 a 2 / 01 b 3");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.expect(&[]).await;
+    // Nothing comes in, and yet the window ends.
+    world.clock.advance(7_000);
+    world.expect(&["+I 00 10 a 2", "+I 00 10 b 1"]).await;
+    world.push("l", "02 a 1");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.clock.advance(30_000);
+    world.expect(&["+I 00 10 a 2", "+I 00 10 b 1", "+I 10 20 a 1"]).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_end_with_a_gap() {
+    let session = "TABLE(SESSION(TABLE l PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND))";
+    let grouped = [
+        format!(
+            "SELECT window_start, window_end, k, COUNT(*) AS n, SUM(v) AS total FROM {session} \
+             GROUP BY window_start, window_end, k"
+        ),
+        "SELECT SESSION_START(x.ts, INTERVAL '5' SECOND) AS s, SESSION_END(x.ts, INTERVAL '5' SECOND) AS e, x.k, \
+             COUNT(*) AS n, SUM(v) AS total FROM l AS x GROUP BY x.k, SESSION(x.ts, INTERVAL '5' SECOND)"
+            .to_owned(),
+    ];
+    for (name, query) in ["session-in-from", "session-in-group"].into_iter().zip(grouped) {
+        let mut world = World::new(name).await;
+        world.run("SET 'parallelism.default' = '2'").await;
+        world.start(&query).await;
+        world.push("l", "01 a 1 / 09 a 2 / 03 b 3 / 05 a 4");
+        world.push("l", "15 c 5");
+        world.expect(&["+I 01 14 a 3 7", "+I 03 08 b 1 3"]).await;
+        world.push("l", "40 c 6");
+        world.expect(&["+I 01 14 a 3 7", "+I 03 08 b 1 3", "+I 15 20 c 1 5"]).await;
+        world.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_processing_time_end_by_the_clock() {
+    let mut world = World::new("session-clock").await;
+    world.run("SET 'parallelism.default' = '2'").await;
+    let window = "TABLE(SESSION(TABLE l PARTITION BY k, DESCRIPTOR(p), INTERVAL '5' SECOND))";
+    // Grouped by less than the partition, so that all subtasks have to tell the time.
+    world
+        .start(&format!(
+            "SELECT window_start, window_end, COUNT(*) AS n FROM {window} GROUP BY window_start, window_end"
+        ))
+        .await;
+    world.clock.advance(3_000);
+    world.push("l", "50 a 1 / 51 a 2");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.clock.advance(4_000);
+    world.push("l", "50 a 3");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.clock.advance(4_000);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.expect(&[]).await;
+    world.clock.advance(10_000);
+    world.expect(&["+I 03 12 3"]).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_may_stand_in_group_by() {
+    let cases = [
+        (
+            "group-tumble",
+            "SELECT k, TUMBLE_START(ts, INTERVAL '10' SECOND), TUMBLE_END(ts, INTERVAL '10' SECOND) AS e, COUNT(*) AS n \
+             FROM l WHERE v > 1 GROUP BY TUMBLE(ts, INTERVAL '10' SECOND), k HAVING COUNT(*) > 0",
+            &["+I a 00 10 1", "+I b 00 10 1"][..],
+        ),
+        (
+            "group-rowtime",
+            "SELECT DATE_FORMAT(TUMBLE_ROWTIME(l.ts, INTERVAL '10' SECOND), 'ss.SSS') AS t, SUM(l.v) AS total FROM l \
+             GROUP BY TUMBLE(l.ts, INTERVAL '10' SECOND)",
+            &["+I 09.999 6"],
+        ),
+        (
+            "group-hop",
+            "WITH w AS (SELECT * FROM l) SELECT HOP_END(ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND) AS e, COUNT(*) AS n \
+             FROM w GROUP BY HOP(ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND)",
+            &["+I 05 2", "+I 10 3"],
+        ),
+    ];
+    for (name, query, results) in cases {
+        let mut world = World::new(name).await;
+        world.start(query).await;
+        world.push("l", "01 a 1 / 04 a 3 / 06 b 2 / 12 a 9");
+        world.expect(results).await;
+        world.finish().await;
+    }
+}
