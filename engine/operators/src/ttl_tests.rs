@@ -54,6 +54,7 @@ fn top(last: u64, retracts: bool, ttl: Option<Duration>) -> Box<dyn Operator> {
         retracts,
         unique_key: None,
         update_before: true,
+        window_end: None,
     };
     let mut operator = Rank::new(&node, &schema, &schema).unwrap();
     operator.expire_after(&[ttl]);
@@ -144,7 +145,14 @@ fn join(kind: JoinKind, ttl: [Option<Duration>; 2]) -> Join {
     let schema = from_pretty(COLUMNS, "").schema();
     let output = from_pretty("id BIGINT, v BIGINT, id2 BIGINT, v2 BIGINT", "").schema();
     let (condition, unique_keys) = (None, [Some(vec![1]), None]);
-    let node = sluice_plan::Join { kind, keys: vec![(0, 0)], null_equals_null: false, condition, unique_keys };
+    let node = sluice_plan::Join {
+        kind,
+        keys: vec![(0, 0)],
+        null_equals_null: false,
+        condition,
+        unique_keys,
+        window_ends: None,
+    };
     let mut join = Join::new(&node, [&schema, &schema], &output).unwrap();
     join.expire_after(&ttl);
     join

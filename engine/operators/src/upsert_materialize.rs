@@ -36,6 +36,7 @@ impl UpsertMaterialize {
             retracts: true,
             unique_key: node.unique_key.clone(),
             update_before: false,
+            window_end: None,
         };
         Rank::with_ties(&newest, schema, schema, true).map(Self)
     }

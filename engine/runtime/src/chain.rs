@@ -314,6 +314,7 @@ mod tests {
             operator: Some(teller),
             targets: vec![Target::Output(0)],
             watermarks: vec![i64::MIN],
+            saved: Saved::default(),
         };
         let mut chain = Chain {
             entries: vec![vec![target]],

@@ -83,7 +83,8 @@ async fn result(environment: &Arc<Environment>, settings: &[String], data: &str,
 #[test]
 fn streams_of_insertions_equal_batches() {
     super::with_deep_stacks(async {
-        let seed = std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+        let seed: u64 =
+            std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
         let home = tempfile::tempdir().expect("a directory");
         let environment = Arc::new(Environment {
             connectors: sluice_registry::connectors(),
@@ -92,7 +93,7 @@ fn streams_of_insertions_equal_batches() {
             clock: SystemClock::shared(),
         });
         for (number, query) in QUERIES.iter().cycle().take(10 * QUERIES.len()).enumerate() {
-            let seed: u64 = seed + number as u64;
+            let seed = seed.wrapping_add(number as u64);
             let mut random = StdRng::seed_from_u64(seed);
             let rows = rows(&mut random);
             let data = format!("event-time-{seed}");

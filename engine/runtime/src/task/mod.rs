@@ -21,14 +21,12 @@ pub(crate) mod values;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sluice_model::{Barrier, CheckpointId, Clock, Error, Result};
+use sluice_model::{Barrier, CheckpointId, Error, Result};
 use sluice_state::{Part, TaskState};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::{Chain, Sent};
 use crate::job::{TaskStatus, TaskStatusCell};
 use crate::metrics::TaskMetrics;
 use crate::operator_state::OperatorSnapshot;
