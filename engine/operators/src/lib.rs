@@ -113,6 +113,11 @@ pub trait Operator: Send {
         Some(watermark)
     }
 
+    /// Number of rows that came too late for their windows, and were dropped, since the last call.
+    fn take_late_rows(&mut self) -> u64 {
+        0
+    }
+
     /// The tables that the operator keeps; none if it has no state.
     fn state_tables(&self) -> &[StateTable] {
         &[]

@@ -166,6 +166,11 @@ impl Chain {
         Ok(())
     }
 
+    /// Number of rows that came too late for their windows since the last call.
+    pub(crate) fn take_late_rows(&mut self) -> u64 {
+        self.steps.iter_mut().filter_map(|step| step.operator.as_mut()).map(|operator| operator.take_late_rows()).sum()
+    }
+
     /// The state of all operators at a barrier, or what has changed of it.
     ///
     /// # Errors

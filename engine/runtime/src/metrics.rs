@@ -91,6 +91,8 @@ pub(crate) struct TaskMetrics {
     pub(crate) group: MetricGroup,
     pub(crate) records_in: Counter,
     pub(crate) records_out: Counter,
+    /// Rows that were dropped because their windows were over.
+    pub(crate) late_records: Counter,
     pub(crate) bytes_in: Counter,
     pub(crate) bytes_out: Counter,
     pub(crate) clock: ActivityClock,
@@ -104,6 +106,7 @@ impl TaskMetrics {
         Self {
             records_in: group.counter("records_in"),
             records_out: group.counter("records_out"),
+            late_records: group.counter("late_records"),
             bytes_in: group.counter("bytes_in"),
             bytes_out: group.counter("bytes_out"),
             idle: group.gauge("idle_ms"),

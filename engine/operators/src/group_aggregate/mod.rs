@@ -332,6 +332,10 @@ impl Operator for GroupAggregate {
         }
     }
 
+    fn take_late_rows(&mut self) -> u64 {
+        self.windows.as_mut().map_or(0, |windows| windows.open.take_late())
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

@@ -285,6 +285,10 @@ impl Operator for Rank {
         self.close_windows(watermark, output)
     }
 
+    fn take_late_rows(&mut self) -> u64 {
+        self.windows.as_mut().map_or(0, |windows| windows.open.take_late())
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

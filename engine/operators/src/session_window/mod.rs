@@ -240,6 +240,10 @@ impl Operator for SessionWindow {
         self.clock.as_mut()?.watermark.take()
     }
 
+    fn take_late_rows(&mut self) -> u64 {
+        self.open.take_late()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

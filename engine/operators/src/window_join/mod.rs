@@ -180,6 +180,10 @@ impl Operator for WindowJoin {
         Ok(())
     }
 
+    fn take_late_rows(&mut self) -> u64 {
+        self.windows.take_late()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

@@ -24,6 +24,8 @@ pub struct TaskCounts {
     pub records_in: u64,
     /// Rows passed on, once for each consumer; of a sink: rows written.
     pub records_out: u64,
+    /// Rows that came too late for their windows and were dropped.
+    pub late_records: u64,
     /// Bytes read, as Arrow buffers.
     pub bytes_in: u64,
     /// Bytes passed on, as Arrow buffers.
@@ -40,6 +42,7 @@ impl TaskCounts {
     pub(crate) fn add(&mut self, other: &Self) {
         self.records_in += other.records_in;
         self.records_out += other.records_out;
+        self.late_records += other.late_records;
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;
         self.busy_ms += other.busy_ms;

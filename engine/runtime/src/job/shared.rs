@@ -231,10 +231,12 @@ impl Job {
 
 impl Subtask {
     fn info(&self) -> SubtaskInfo {
-        let TaskMetrics { records_in, records_out, bytes_in, bytes_out, clock, .. } = self.metrics.as_ref();
+        let TaskMetrics { records_in, records_out, late_records, bytes_in, bytes_out, clock, .. } =
+            self.metrics.as_ref();
         let counts = TaskCounts {
             records_in: records_in.get(),
             records_out: records_out.get(),
+            late_records: late_records.get(),
             bytes_in: bytes_in.get(),
             bytes_out: bytes_out.get(),
             busy_ms: clock.millis(Activity::Busy),

@@ -55,6 +55,7 @@ impl OperatorTask {
                         continue;
                     }
                     self.chain.push(input, batch, &mut sent)?;
+                    metrics.late_records.add(self.chain.take_late_rows());
                     self.outputs.send_all(&mut sent).await?;
                 }
                 GateEvent::Watermark(watermark) => {

@@ -84,6 +84,7 @@ impl SourceTask {
                 metrics.records_in.add(batch.num_rows() as u64);
                 metrics.bytes_in.add(batch.memory_size() as u64);
                 self.chain.push(table, batch, sent)?;
+                metrics.late_records.add(self.chain.take_late_rows());
                 self.outputs.send_all(sent).await?;
             }
             SourceEvent::End => {

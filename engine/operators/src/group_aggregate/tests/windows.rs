@@ -55,6 +55,7 @@ fn a_window_is_put_out_once_when_its_time_is_over() {
     assert_eq!(advance(&mut operator, 10), ["+I 1970-01-01T00:00:10 a 2 3", "+I 1970-01-01T00:00:10 b 1 5"]);
     // Late: the window is gone.
     assert_eq!(push(&mut operator, "+I 1970-01-01T00:00:10 a 9 / +I 1970-01-01T00:00:20 a 1"), "");
+    assert_eq!((operator.take_late_rows(), operator.take_late_rows()), (1, 0));
     assert_eq!(advance(&mut operator, 30), ["+I 1970-01-01T00:00:20 a 2 8"]);
     assert_eq!(advance(&mut operator, i64::MAX / 1000), [""; 0]);
 }
