@@ -102,11 +102,11 @@ fn millis(text: &str, first: &DateTimeField, last: &DateTimeField) -> Option<i64
     let (from, to) = (place(first)?, place(last)?);
     let mut total = 0i64;
     let mut rest = text;
-    for index in from..=to {
+    for (index, (_, unit)) in FIELDS.iter().enumerate().take(to + 1).skip(from) {
         let separator = if index == 0 { ' ' } else { ':' };
         let part = if index == to { std::mem::take(&mut rest) } else { cut(&mut rest, separator)? };
         let (whole, fraction) = part.split_once('.').filter(|_| index == 3).unwrap_or((part, ""));
-        total = total.checked_add(i64::from(whole.trim().parse::<u32>().ok()?).checked_mul(FIELDS[index].1)?)?;
+        total = total.checked_add(i64::from(whole.trim().parse::<u32>().ok()?).checked_mul(*unit)?)?;
         if !fraction.is_empty() {
             let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
             total = total.checked_add(digits.parse().ok()?)?;
