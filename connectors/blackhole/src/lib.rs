@@ -23,7 +23,7 @@ impl Connector for Blackhole {
 #[async_trait]
 impl Sink for Blackhole {
     fn accepts(&self) -> ChangelogMode {
-        ChangelogMode::RETRACT
+        ChangelogMode::UPSERT
     }
     async fn open(&self, _context: SinkContext) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(Self))

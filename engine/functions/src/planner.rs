@@ -17,7 +17,9 @@ use arrow_schema::Field;
 use datafusion_common::{Column, DFSchema, Result, ScalarValue, TableReference};
 use datafusion_expr::expr::{AggregateFunction, ScalarFunction};
 use datafusion_expr::expr_rewriter::NamePreserver;
-use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawDictionaryExpr, RawFieldAccessExpr};
+use datafusion_expr::planner::{
+    ExprPlanner, PlannerResult, RawAggregateExpr, RawDictionaryExpr, RawFieldAccessExpr, RawWindowExpr,
+};
 use datafusion_expr::utils::COUNT_STAR_EXPANSION;
 use datafusion_expr::{Expr, GetFieldAccess, ScalarUDF, lit};
 
@@ -75,6 +77,13 @@ impl ExprPlanner for FlinkExprPlanner {
         check_call(&call)?;
         if call.func.name() == "count" && is_all_rows(&call.args) {
             return Ok(PlannerResult::Planned(count_rows(call)));
+        }
+        Ok(PlannerResult::Original(call))
+    }
+
+    fn plan_window(&self, mut call: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
+        if call.func_def.name() == "count" && is_all_rows(&call.args) {
+            call.args = vec![Expr::Literal(COUNT_STAR_EXPANSION, None)];
         }
         Ok(PlannerResult::Original(call))
     }

@@ -41,4 +41,14 @@ pub enum BarrierKind {
     Savepoint,
     /// The last one of this run: the job stops behind it, and can be resumed from it.
     Stop,
+    /// The last one of a job whose rows have ended and that takes no other checkpoints: sinks commit, and
+    /// no operator will be asked for what it keeps.
+    End,
+}
+
+impl BarrierKind {
+    /// Whether no row follows, unless the job goes on because the checkpoint failed.
+    pub fn is_last(self) -> bool {
+        matches!(self, Self::Stop | Self::End)
+    }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_expr::{Limit, LogicalPlan, Projection};
+use datafusion_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion_expr::{Expr, Filter, Limit, LogicalPlan, Projection};
 use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
@@ -29,6 +30,7 @@ use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
 use sluice_model::Result;
 
 use crate::bind::from_datafusion;
+use crate::logical::AS_OF;
 use crate::subqueries::rewrite_subqueries;
 
 /// Coerces types and optimises.
@@ -57,7 +59,25 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     ];
     let context = OptimizerContext::new_with_config_options(options).without_query_execution_start_time();
     let plan = Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {}).map_err(translate)?;
-    plan.transform_down(limit_below_projection).map(|plan| plan.data).map_err(translate)
+    let plan = plan.transform_down(limit_below_projection).map(|plan| plan.data).map_err(translate)?;
+    plan.transform_down(drop_inferred_marks).map(|plan| plan.data).map_err(translate)
+}
+
+/// From `o.k = c.id` and the mark of a version, `$as_of(o.time, c.id)`, the rules conclude
+/// `$as_of(o.time, o.k)` as a condition on `o`. The mark belongs to the join alone.
+fn drop_inferred_marks(plan: LogicalPlan) -> datafusion_common::Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::Filter(filter) = &plan else { return Ok(Transformed::no(plan)) };
+    let is_mark = |part: &Expr| matches!(part, Expr::ScalarFunction(call) if call.name() == AS_OF);
+    let mut parts = split_conjunction_owned(filter.predicate.clone());
+    let count = parts.len();
+    parts.retain(|part| !is_mark(part));
+    if parts.len() == count {
+        return Ok(Transformed::no(plan));
+    }
+    Ok(Transformed::yes(match conjunction(parts) {
+        Some(predicate) => LogicalPlan::Filter(Filter::try_new(predicate, Arc::clone(&filter.input))?),
+        None => filter.input.as_ref().clone(),
+    }))
 }
 
 /// `SELECT a … ORDER BY b LIMIT 1`: puts the limit next to the order that it goes by.

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_model::{Barrier, ChangelogBatch, Clock, Error, Result, StreamElement};
+use sluice_model::{Barrier, BarrierKind, ChangelogBatch, Clock, Error, Result, StreamElement};
 use sluice_operators::Operator;
 use sluice_plan::StreamPlan;
 
@@ -171,12 +171,15 @@ impl Chain {
         self.steps.iter_mut().filter_map(|step| step.operator.as_mut()).map(|operator| operator.take_late_rows()).sum()
     }
 
-    /// The state of all operators at a barrier, or what has changed of it.
+    /// The state of all operators at a barrier, or what has changed of it; none behind the end.
     ///
     /// # Errors
     /// An operator failed.
     pub(crate) fn snapshot(&mut self, barrier: Barrier, subtask: usize) -> Result<Vec<OperatorSnapshot>> {
         let mut snapshots = Vec::new();
+        if barrier.kind == BarrierKind::End {
+            return Ok(snapshots);
+        }
         for Step { state_id, operator, saved, .. } in &mut self.steps {
             if let Some(operator) = operator {
                 snapshots.extend(OperatorSnapshot::take(operator.as_mut(), barrier, saved, state_id, subtask)?);

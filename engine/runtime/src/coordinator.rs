@@ -229,6 +229,8 @@ impl Coordinator {
         pending.is_sent = true;
         let kind = pending.purpose.kind();
         let since = newest.filter(|_| self.job.config.incremental && kind == BarrierKind::Checkpoint);
+        let is_end = matches!(pending.purpose, Purpose::Last) && self.job.config.checkpoint_interval.is_none();
+        let kind = if is_end { BarrierKind::End } else { kind };
         let barrier = Barrier { checkpoint: pending.id, kind, since };
         let drain = matches!(pending.purpose, Purpose::Stop { drain: true, .. });
         command(&self.commanded.sources, Command::Barrier { barrier, drain });

@@ -41,7 +41,7 @@ impl Shop {
         let mut shop = Self { schema: schema.clone(), session, _home: home };
         let port = endpoints.postgres_port();
         shop.execute(&format!(
-            "CREATE TABLE orders (id INT, cust INT, proc_time AS PROCTIME(), at AS CURRENT_TIMESTAMP) \
+            "CREATE TABLE orders (id INT, cust INT, proc_time AS PROCTIME(), `at` AS CURRENT_TIMESTAMP) \
              WITH ('connector' = 'values', 'data-id' = '{schema}')"
         ))
         .await
@@ -67,6 +67,7 @@ impl Shop {
         while let Some(batch) = result.batches.recv().await {
             rows.push(sluice_model::to_pretty(&batch));
         }
+        result.job.wait().await.unwrap_or_else(|error| panic!("{query}\n{error}"));
         rows.join(" / ")
     }
 
@@ -166,7 +167,7 @@ async fn a_lookup_is_explained_and_its_mistakes_as_well() {
     assert!(plan.contains("LookupJoin: table=[customer], joinType=[InnerJoin], lookup=[id="), "{plan}");
     assert!(!plan.contains("Source: customer"), "{plan}");
     for (query, expected) in [
-        ("o.at AS c ON o.cust = c.id", "it is no processing time of the left side"),
+        ("o.`at` AS c ON o.cust = c.id", "it is no processing time of the left side"),
         ("o.proc_time AS c ON o.cust > c.id", "needs an equality on a column of table 'customer'"),
         ("o.proctime AS c ON o.cust = c.id", "did you mean 'proc_time'?"),
     ] {

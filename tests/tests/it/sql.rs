@@ -116,7 +116,10 @@ async fn mistakes_in_queries_are_placed_and_explained() {
     let error = run(&[ORDERS, "CREATE VIEW v AS SELECT id FROM oders"]).await.unwrap_err();
     assert!(error.contains("object 'oders' not found") && error.contains("did you mean 'orders'?"), "{error}");
     let error = run(&[ORDERS, "EXPLAIN SELECT id, SUM(qty) OVER (PARTITION BY id) FROM orders"]).await.unwrap_err();
-    assert!(error.contains("not supported yet"), "{error}");
+    assert!(error.contains("without ORDER BY cannot run on a stream"), "{error}");
+    let ordered = "EXPLAIN SELECT id, SUM(qty) OVER (PARTITION BY id ORDER BY qty) FROM orders";
+    let error = run(&[ORDERS, ordered]).await.unwrap_err();
+    assert!(error.contains("must be defined on a time attribute") && error.contains("WATERMARK FOR"), "{error}");
 }
 
 #[tokio::test]

@@ -199,6 +199,25 @@ impl Accumulator for Gathered {
         }
     }
 
+    /// Rows leave a frame in the order in which they came.
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let mut leaving = values.first().map_or(0, |column| column.len());
+        while let Some(first) = self.values.first_mut().filter(|_| leaving > 0) {
+            let count = leaving.min(first.len());
+            leaving -= count;
+            if count == first.len() {
+                self.values.remove(0);
+            } else {
+                *first = first.slice(count, first.len() - count);
+            }
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
     fn size(&self) -> usize {
         size_of_val(self) + self.values.iter().map(|values| values.get_array_memory_size()).sum::<usize>()
     }

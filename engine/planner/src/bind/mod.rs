@@ -6,6 +6,7 @@
 
 mod context;
 mod error;
+mod frame;
 mod gather;
 mod group_window;
 mod json;

@@ -3,6 +3,7 @@
 //! | text | becomes | why |
 //! |---|---|---|
 //! | `5`, `1e3`, `TIMESTAMP '…'`, `INTERVAL '…'`, `VALUES …` | see [`literal`] | their types |
+//! | `ROWS 5 PRECEDING` | see [`frame`] | a bare number |
 //! | `SUM(CAST(a AS INT))` | `SUM(__as('INT', CAST(a AS INT)))` | DataFusion would call it `SUM(a)` |
 //! | `SELECT a + 1, r.f` | `SELECT a + 1 AS EXPR$0, r.f AS f` | the names of unnamed columns |
 //! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
@@ -21,7 +22,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::names::name_columns;
-use super::{gather, json, literal};
+use super::{frame, gather, json, literal};
 
 /// Rewrites a query in place.
 pub(super) fn rewrite_query(query: &mut Query) -> Result<()> {
@@ -51,6 +52,11 @@ impl VisitorMut for Rewriter {
         ControlFlow::Continue(())
     }
 
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        frame::plain_named_windows(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
         if let Expr::Function(function) = expression {
             json::mark_raw(function);
@@ -66,6 +72,9 @@ impl VisitorMut for Rewriter {
         }
         if let Err(error) = gather::rewrite(expression) {
             return ControlFlow::Break(error);
+        }
+        if let Expr::Function(function) = expression {
+            frame::plain_window(function);
         }
         quote_time_unit(expression);
         rewrite_overlaps(expression);

@@ -1,6 +1,6 @@
 //! A task of operators behind an exchange.
 
-use sluice_model::{BarrierKind, Result, StreamElement};
+use sluice_model::{Result, StreamElement};
 
 use super::TaskLink;
 use super::lookup::LookupStep;
@@ -64,7 +64,7 @@ impl OperatorTask {
                     self.outputs.send_all(&mut sent).await?;
                 }
                 GateEvent::Barrier(barrier) => {
-                    has_timers &= barrier.kind != BarrierKind::Stop;
+                    has_timers &= !barrier.kind.is_last();
                     let state = self.chain.snapshot(barrier, self.link.subtask)?;
                     self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
                     self.link.acknowledge(barrier.checkpoint, None, state);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use sluice_connector_api::{SourceEvent, SourceReader};
-use sluice_model::{Barrier, BarrierKind, CheckpointId, Result, StreamElement};
+use sluice_model::{Barrier, CheckpointId, Result, StreamElement};
 use tokio::sync::mpsc;
 
 use super::{Command, TaskLink};
@@ -123,7 +123,7 @@ impl SourceTask {
         }
         let state = self.chain.snapshot(barrier, self.link.subtask)?;
         self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
-        if barrier.kind == BarrierKind::Stop {
+        if barrier.kind.is_last() {
             self.phase = self.phase.stopped();
         }
         self.positions.push_back((barrier.checkpoint, position.clone()));
