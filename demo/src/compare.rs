@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use mysql_async::prelude::Queryable;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value;
@@ -111,12 +112,12 @@ pub fn in_kafka(brokers: &str, topic: &str, table: &Table) -> Result<Contents> {
         .set("fetch.wait.max.ms", "50")
         .create()?;
     let timeout = Duration::from_secs(20);
-    let metadata = consumer.fetch_metadata(Some(topic), timeout)?;
+    let metadata = connected(timeout, || consumer.fetch_metadata(Some(topic), timeout))?;
     let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
     let (mut assignment, mut left) = (TopicPartitionList::new(), 0_i64);
     let mut ends = BTreeMap::new();
     for partition in partitions {
-        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), timeout)?;
+        let (low, high) = connected(timeout, || consumer.fetch_watermarks(topic, partition.id(), timeout))?;
         assignment.add_partition_offset(topic, partition.id(), Offset::Offset(low))?;
         left += i64::from(high > low);
         ends.insert(partition.id(), high);
@@ -137,6 +138,22 @@ pub fn in_kafka(brokers: &str, topic: &str, table: &Table) -> Result<Contents> {
         left -= i64::from(ends.get(&message.partition()) == Some(&(message.offset() + 1)));
     }
     Ok(contents)
+}
+
+/// Asks again when a connection fails: a busy broker drops some that are new.
+fn connected<T>(timeout: Duration, ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        match ask() {
+            Err(error)
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure)
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            answer => return answer,
+        }
+    }
 }
 
 fn apply(contents: &mut Contents, table: &Table, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<()> {

@@ -81,6 +81,12 @@ async fn state_is_kept_as_long_as_the_setting_or_the_hint_says() {
     assert!(error.contains("the hint STATE_TTL names 'orders', which is no input of this SELECT"), "{error}");
     let error = state_ttls(&[], &join("/*+ STATE_TTL('o' = 'soon') */")).await.unwrap_err();
     assert!(error.contains("'soon' in the hint STATE_TTL is not a duration"), "{error}");
+    let view = "CREATE VIEW v AS SELECT /*+ STATE_TTL('orders' = '1 d') */ qty, COUNT(*) AS n FROM orders GROUP BY qty";
+    let explained = run(&[ORDERS, view, "EXPLAIN SELECT * FROM v"]).await.unwrap();
+    assert!(explained.contains("stateTtl=[86400s]"), "{explained}");
+    let view = "CREATE VIEW v AS SELECT qty FROM orders /*+ OPTIONS('number-of-rows' = '3') */";
+    let error = run(&[ORDERS, view]).await.unwrap_err();
+    assert!(error.contains("the hint OPTIONS inside of a view is not supported yet"), "{error}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use sluice_model::{Error, Result};
 use sluice_planner::catalog::Watermark;
 use sluice_planner::{CatalogColumn, CatalogEntry, CatalogTable, CatalogView, ColumnKind, ObjectPath};
 
-use super::{Outcome, Session};
+use super::{Outcome, Session, hints};
 use crate::parser::{self, CreateDatabase, CreateTable, CreateView, Drop, DropKind, Identifier};
 use crate::statement::like;
 
@@ -47,7 +47,8 @@ impl Session {
 
     pub(super) fn create_view(&mut self, create: &CreateView) -> Result<Outcome> {
         let path = self.resolve(&create.name)?;
-        let columns = self.planner()?.columns(&create.query.query).map_err(|error| error.at(create.query.position))?;
+        let query = hints::apply_in_view(&create.query, &self.catalog)?;
+        let columns = self.planner()?.columns(&query).map_err(|error| error.at(create.query.position))?;
         if !create.columns.is_empty() && create.columns.len() != columns.len() {
             let what = format!("the view names {} columns, its query has {}", create.columns.len(), columns.len());
             return Err(Error::fix(what).at(create.name.position()));
@@ -55,7 +56,7 @@ impl Session {
         let view = CatalogView {
             path: path.clone(),
             columns: create.columns.iter().map(|column| column.value.clone()).collect(),
-            query: Arc::new(create.query.query.as_ref().clone()),
+            query: Arc::new(query),
             text: create.query.text.clone(),
             comment: create.comment.clone(),
             home: (self.catalog.current_catalog().to_owned(), self.catalog.current_database().to_owned()),

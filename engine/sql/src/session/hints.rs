@@ -31,6 +31,21 @@ pub(super) fn apply(query: &ParsedQuery, catalog: &mut Catalog) -> Result<Query>
     }
 }
 
+/// As [`apply`], for the query of a view: it is kept, and the copies of tables that OPTIONS needs are not.
+pub(super) fn apply_in_view(query: &ParsedQuery, catalog: &Catalog) -> Result<Query> {
+    let mut rewritten = query.query.as_ref().clone();
+    let mut visitor = Hinted { query, catalog: &mut catalog.clone(), count: 0 };
+    match rewritten.visit(&mut visitor) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) if visitor.count > 0 => {
+            Err(Error::fix("the hint OPTIONS inside of a view is not supported yet")
+                .at(query.position)
+                .with_hint("declare another table with the options: CREATE TABLE t2 (…) LIKE t"))
+        }
+        ControlFlow::Continue(()) => Ok(rewritten),
+    }
+}
+
 struct Hinted<'a> {
     query: &'a ParsedQuery,
     catalog: &'a mut Catalog,
@@ -117,7 +132,7 @@ impl Hinted<'_> {
         let CatalogEntry::Table(table) = self.catalog.require(&path, position)? else {
             return Err(Error::fix(format!("view '{}' takes no OPTIONS hint", path.name))
                 .at_opt(position)
-                .with_hint("put the hint behind the tables inside the view"));
+                .with_hint("name the table that the view reads"));
         };
         let mut table = table.as_ref().clone();
         for option in options.iter() {
