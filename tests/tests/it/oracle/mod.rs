@@ -249,10 +249,11 @@ impl Case {
         if self.seed % 2 == 1 {
             run("SET 'table.exec.state.ttl' = '1 d'".to_owned()).await?;
         }
-        if self.seed % 3 == 1 {
+        // Few of them: every checkpoint is made durable, which the servers of other tests feel.
+        if self.seed % 16 == 1 {
             run("SET 'execution.checkpointing.incremental' = 'true'".to_owned()).await?;
             run("SET 'execution.checkpointing.data-inline-threshold' = '0'".to_owned()).await?;
-            run("SET 'execution.checkpointing.interval' = '2 ms'".to_owned()).await?;
+            run("SET 'execution.checkpointing.interval' = '5 ms'".to_owned()).await?;
         }
         Ok(session)
     }
