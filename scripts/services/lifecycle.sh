@@ -7,9 +7,11 @@
 # NAME_answers.
 
 # How long a server may take before `up` gives up, and before `down` stops
-# asking politely.
+# asking politely. A process that waits for a slow disk ends only when the disk
+# has answered, even on kill -9.
 START_SECONDS=60
 STOP_SECONDS=30
+KILL_SECONDS=60
 
 # --- up ---------------------------------------------------------------------
 
@@ -117,7 +119,7 @@ kill_hard() {
   processes=$(processes_in "$data")
   # shellcheck disable=SC2086 # a list of process ids
   kill -KILL "$pid" $processes 2>/dev/null || true
-  if ! wait_until_gone "$pid" 10 || ! wait_until_unused "$data" 10; then
+  if ! wait_until_gone "$pid" "$KILL_SECONDS" || ! wait_until_unused "$data" "$KILL_SECONDS"; then
     die "$name: process $pid does not end even on kill -9."
   fi
 }

@@ -16,6 +16,8 @@
 
 mod process;
 mod scene;
+mod scratch;
 
 pub use process::{ClientProcess, program, run_client};
 pub use scene::{Scene, replication_clients};
+pub use scratch::scratch;

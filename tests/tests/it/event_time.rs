@@ -85,7 +85,7 @@ fn streams_of_insertions_equal_batches() {
     super::with_deep_stacks(async {
         let seed: u64 =
             std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-        let home = tempfile::tempdir().expect("a directory");
+        let home = sluice_tests::scratch().expect("a directory");
         let environment = Arc::new(Environment {
             connectors: sluice_registry::connectors(),
             engine: Arc::new(Engine::new(sluice_registry::connectors(), SystemClock::shared())),

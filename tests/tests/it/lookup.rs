@@ -30,7 +30,7 @@ impl Shop {
             .unwrap();
         let batches = orders.split(" | ").map(|rows| from_pretty("id INT, cust INT", rows)).collect();
         sluice_values::register_source(&schema, batches);
-        let home = tempfile::tempdir().expect("a directory");
+        let home = sluice_tests::scratch().expect("a directory");
         let connectors = sluice_registry::connectors();
         let session = Session::new(Arc::new(Environment {
             connectors: connectors.clone(),

@@ -126,7 +126,7 @@ fn job_text(query: &str, sink: &str, home: &Path) -> String {
 /// What the sink has in the end, sorted.
 async fn stream_result(query: &str, parallelism: usize) -> Result<Vec<String>, String> {
     let sink = format!("nexmark-{query}-{parallelism}");
-    let home = tempfile::tempdir().expect("a directory");
+    let home = sluice_tests::scratch().expect("a directory");
     let environment = Environment {
         connectors: sluice_registry::connectors(),
         engine: Arc::new(Engine::new(sluice_registry::connectors(), SystemClock::shared())),

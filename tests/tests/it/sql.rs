@@ -18,7 +18,7 @@ fn session(home: &std::path::Path) -> Session {
 
 /// Runs statements, and returns the last one's cells, a line per row.
 async fn run(statements: &[&str]) -> Result<String, String> {
-    let home = tempfile::tempdir().expect("a directory");
+    let home = sluice_tests::scratch().expect("a directory");
     let mut session = session(home.path());
     let mut last = String::new();
     for statement in statements {
@@ -187,7 +187,7 @@ async fn rows_are_kept_in_front_of_a_sink_with_a_key_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_delivers_its_rows() {
-    let home = tempfile::tempdir().expect("a directory");
+    let home = sluice_tests::scratch().expect("a directory");
     let mut session = session(home.path());
     let query = "SELECT x + 1 AS y, 'a' || s AS t FROM (VALUES (1, 'b'), (2, 'c')) AS v(x, s)";
     let Outcome::Query(mut result) = session.execute_text(query).await.unwrap() else { panic!("no query") };
@@ -201,7 +201,7 @@ async fn a_query_delivers_its_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_insert_into_a_bounded_job_runs_to_its_end() {
-    let home = tempfile::tempdir().expect("a directory");
+    let home = sluice_tests::scratch().expect("a directory");
     let mut session = session(home.path());
     for statement in [
         "CREATE TABLE s (id BIGINT NOT NULL, name VARCHAR(5)) WITH ('connector'='values', 'data-id'='sql-insert')",
@@ -225,7 +225,7 @@ async fn query(session: &mut Session, query: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_mode_puts_a_result_out_once_and_in_order() {
-    let home = tempfile::tempdir().expect("a directory");
+    let home = sluice_tests::scratch().expect("a directory");
     let mut session = session(home.path());
     session.execute_text("SET 'execution.runtime-mode' = 'batch'").await.unwrap();
     let groups = "SELECT a, SUM(b) AS total FROM (VALUES (2, 5), (1, 3), (2, 4), (3, 1)) AS v(a, b) GROUP BY a";
@@ -260,7 +260,7 @@ async fn explain_shows_costs_advice_and_json() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_echoes_masked_statements_and_submits_jobs() {
-    let home = tempfile::tempdir().expect("a directory");
+    let home = sluice_tests::scratch().expect("a directory");
     let mut session = session(home.path());
     let script = Script::parse(
         "-- two jobs\nCREATE TABLE a (id INT) WITH ('connector'='datagen', 'number-of-rows'='5');\n\

@@ -20,7 +20,7 @@ struct World {
 
 impl World {
     async fn new(name: &'static str) -> Self {
-        let home = tempfile::tempdir().expect("a directory");
+        let home = sluice_tests::scratch().expect("a directory");
         let clock = Arc::new(ManualClock::at(0));
         let shared = Arc::clone(&clock) as Arc<dyn Clock>;
         let connectors = sluice_registry::connectors();

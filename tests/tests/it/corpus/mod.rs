@@ -55,7 +55,7 @@ fn files() -> Vec<PathBuf> {
 
 async fn run_files() -> Vec<String> {
     let part = std::env::var("SLUICE_CORPUS").unwrap_or_default();
-    let home = tempfile::tempdir().expect("a directory");
+    let home = sluice_tests::scratch().expect("a directory");
     let connectors = sluice_registry::connectors();
     let environment = Arc::new(Environment {
         connectors: connectors.clone(),

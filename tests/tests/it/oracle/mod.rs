@@ -41,7 +41,7 @@ async fn check_cases() {
     let cases = number("SLUICE_ORACLE_CASES").unwrap_or(1500);
     let part = std::env::var("SLUICE_ORACLE_QUERY").unwrap_or_default();
     let shapes: Vec<_> = shapes::all().into_iter().filter(|shape| shape.contains(&part)).collect();
-    let home = tempfile::tempdir().expect("a directory");
+    let home = sluice_tests::scratch().expect("a directory");
     let environment = Arc::new(Environment {
         connectors: sluice_registry::connectors(),
         engine: Arc::new(Engine::new(sluice_registry::connectors(), SystemClock::shared())),
