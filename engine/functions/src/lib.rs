@@ -52,7 +52,7 @@ use datafusion_expr::ScalarUDF;
 
 pub use aggregate::{aggregate_functions, decimal_average, decimal_sum, exact_variance, variance};
 pub use bind::{bind_expr, bind_plan};
-pub use cast::{cast, cast_array, cast_udf, implicit_cast};
+pub use cast::{cast, cast_array, cast_udf, implicit_cast, keeps_order_of_time};
 pub use error::from_datafusion;
 pub use planner::expr_planner;
 pub use row_number::row_number;

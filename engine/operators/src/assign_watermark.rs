@@ -1,20 +1,29 @@
 //! Watermarks from the rows themselves.
+//!
+//! The watermark of a batch is the largest of its rows. Where the expression grows with a column,
+//! as `ts - INTERVAL '4' SECOND` does, it is that of the row with the largest `ts`: the expression
+//! is evaluated once for a batch.
 
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Schema, SchemaRef};
+use datafusion_common::ScalarValue;
+use datafusion_expr::{Expr, Operator as Symbol};
 use datafusion_physical_expr::PhysicalExpr;
-use sluice_functions::from_datafusion;
+use sluice_functions::{from_datafusion, keeps_order_of_time};
 use sluice_model::{ChangelogBatch, Result};
 
 use crate::calc::Compiler;
-use crate::time::millis;
+use crate::time::{latest, millis};
 use crate::{Operator, Output};
 
 /// A compiled [`sluice_plan::AssignWatermark`].
 #[derive(Debug)]
 pub struct AssignWatermark {
     watermark: Arc<dyn PhysicalExpr>,
+    /// The column that it grows with, if that is known.
+    grows_with: Option<usize>,
     /// The largest so far.
     largest: Option<i64>,
     has_grown: bool,
@@ -27,14 +36,44 @@ impl AssignWatermark {
     /// A bug in the planner: an expression that does not fit the input.
     pub fn compile(node: &sluice_plan::AssignWatermark, input: &SchemaRef) -> Result<Self> {
         let watermark = Compiler::new(input)?.compile(&node.watermark)?;
-        Ok(Self { watermark, largest: None, has_grown: false })
+        let grows_with = grows_with(&node.watermark, input);
+        Ok(Self { watermark, grows_with, largest: None, has_grown: false })
+    }
+
+    /// The rows of a batch among which the one with the largest watermark is.
+    fn candidates(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let Some(column) = self.grows_with else {
+            return Ok(rows.clone());
+        };
+        Ok(latest(rows.column(column).as_ref())?.map_or_else(|| rows.slice(0, 0), |row| rows.slice(row, 1)))
+    }
+}
+
+/// The column of time that an expression follows: with a later time it is never earlier. Times with a
+/// zone are left out, because clocks are set back.
+fn grows_with(expression: &Expr, input: &Schema) -> Option<usize> {
+    match expression {
+        Expr::Column(column) => {
+            let index = input.index_of(&column.name).ok()?;
+            matches!(input.field(index).data_type(), DataType::Timestamp(_, None)).then_some(index)
+        }
+        Expr::Alias(alias) => grows_with(&alias.expr, input),
+        Expr::BinaryExpr(binary) if matches!(binary.op, Symbol::Plus | Symbol::Minus) => {
+            let is_interval = match binary.right.as_ref() {
+                Expr::Literal(value, _) => value.data_type() == ScalarValue::IntervalMonthDayNano(None).data_type(),
+                _ => false,
+            };
+            is_interval.then(|| grows_with(&binary.left, input)).flatten()
+        }
+        Expr::ScalarFunction(call) if keeps_order_of_time(&call.func) => grows_with(call.args.first()?, input),
+        _ => None,
     }
 }
 
 impl Operator for AssignWatermark {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
-        let rows = batch.num_rows();
-        let values = self.watermark.evaluate(batch.rows()).and_then(|value| value.into_array(rows));
+        let rows = self.candidates(batch.rows())?;
+        let values = self.watermark.evaluate(&rows).and_then(|value| value.into_array(rows.num_rows()));
         let newest = millis(values.map_err(from_datafusion)?.as_ref())?.into_iter().flatten().max();
         if newest > self.largest {
             self.largest = newest;
@@ -50,8 +89,10 @@ impl Operator for AssignWatermark {
 
 #[cfg(test)]
 mod tests {
+    use arrow_schema::Field;
     use datafusion_expr::col;
-    use sluice_model::from_pretty;
+    use sluice_functions::{SessionInfo, cast_udf};
+    use sluice_model::{SqlType, from_pretty};
 
     use super::*;
 
@@ -68,5 +109,37 @@ mod tests {
         assert_eq!(push("+I '1970-01-01 00:00:02' / +I '1970-01-01 00:00:01'"), Some(2000));
         assert_eq!(push("+I '1970-01-01 00:00:01' / +I NULL"), None);
         assert_eq!(push("+I '1970-01-01 00:00:02.500'"), Some(2500));
+    }
+
+    /// Evaluated for one row of a batch, or for all of them: the watermark is the same.
+    #[test]
+    fn an_expression_that_grows_with_time_needs_one_row() {
+        let interval = ScalarValue::new_interval_mdn(0, 0, 4_000_000_000);
+        let cast = cast_udf(SqlType::Timestamp(3), false, &SessionInfo::default());
+        let lag = cast.call(vec![col("ts") - Expr::Literal(interval, None)]);
+        let rows = "+I 1 '1970-01-01 00:00:07.123' / +I 2 '1970-01-01 00:00:09.987' / +I 3 NULL / \
+                    +I 4 '1970-01-01 00:00:09.987' / +I 5 '1970-01-01 00:00:01'";
+        let batch = from_pretty("id INT, ts TIMESTAMP(3)", rows);
+        let node = sluice_plan::AssignWatermark { column: "ts".to_owned(), watermark: lag };
+        let mut operator = AssignWatermark::compile(&node, &batch.schema()).unwrap();
+        assert_eq!(operator.candidates(batch.rows()).unwrap(), batch.rows().slice(1, 1));
+        let nothing = operator.candidates(&batch.rows().slice(2, 1)).unwrap();
+        assert_eq!(nothing.num_rows(), 0);
+        operator.on_batch(0, batch.clone(), &mut |_| Ok(())).unwrap();
+        assert_eq!(operator.new_watermark(), Some(5987));
+        operator.grows_with = None;
+        operator.largest = None;
+        operator.on_batch(0, batch, &mut |_| Ok(())).unwrap();
+        assert_eq!(operator.new_watermark(), Some(5987));
+    }
+
+    #[test]
+    fn other_expressions_need_every_row() {
+        let schema = from_pretty("ts TIMESTAMP(3), other TIMESTAMP(3)", "").schema();
+        let day = Expr::Literal(ScalarValue::new_interval_mdn(0, 1, 0), None);
+        assert_eq!(grows_with(&(col("other") - day.clone()), &schema), Some(1));
+        assert_eq!(grows_with(&(col("ts") - col("other")), &schema), None);
+        let zoned = Schema::new(vec![Field::new("ts", SqlType::TimestampLtz(3).to_arrow(), true)]);
+        assert_eq!(grows_with(&(col("ts") - day), &zoned), None);
     }
 }

@@ -4,7 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, PrimitiveArray};
+use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 use sluice_model::{Error, Result};
 
@@ -30,7 +30,31 @@ pub(crate) fn millis(array: &dyn Array) -> Result<Vec<Option<i64>>> {
     })
 }
 
-fn scaled<T: arrow_array::ArrowPrimitiveType<Native = i64>>(
+/// The row with the latest time, the first of them; `None` if every row is NULL.
+///
+/// # Errors
+/// A bug: a column that holds no timestamps.
+pub(crate) fn latest(array: &dyn Array) -> Result<Option<usize>> {
+    Ok(match array.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => largest(array.as_primitive::<TimestampSecondType>()),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => largest(array.as_primitive::<TimestampMillisecondType>()),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => largest(array.as_primitive::<TimestampMicrosecondType>()),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => largest(array.as_primitive::<TimestampNanosecondType>()),
+        other => return Err(Error::bug(format!("a column of type {other} is no time"))),
+    })
+}
+
+fn largest<T: ArrowPrimitiveType<Native = i64>>(array: &PrimitiveArray<T>) -> Option<usize> {
+    let values = array.values();
+    let is_there = |row: usize| array.is_valid(row);
+    let largest = match array.null_count() {
+        0 => values.iter().copied().max(),
+        _ => array.iter().flatten().max(),
+    }?;
+    values.iter().enumerate().position(|(row, value)| *value == largest && is_there(row))
+}
+
+fn scaled<T: ArrowPrimitiveType<Native = i64>>(
     array: &PrimitiveArray<T>,
     scale: impl Fn(i64) -> i64,
 ) -> Vec<Option<i64>> {

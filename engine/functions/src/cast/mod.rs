@@ -101,6 +101,12 @@ pub fn cast_udf(target: SqlType, try_cast: bool, session: &SessionInfo) -> Scala
     })
 }
 
+/// Whether a function of one value is a cast between timestamps without a zone, which may cut off
+/// parts of a second but never puts a later time before an earlier one.
+pub fn keeps_order_of_time(function: &ScalarUDF) -> bool {
+    function.inner().downcast_ref::<CastFunction>().is_some_and(|cast| matches!(cast.target, SqlType::Timestamp(_)))
+}
+
 /// Casts a whole column.
 ///
 /// # Errors
