@@ -112,6 +112,11 @@ impl<M: Copy> RowStore<M> {
         &self.chunks[place.chunk as usize].bytes[start..start + place.length as usize]
     }
 
+    /// Whether there is a row of this number.
+    pub(crate) fn contains(&self, id: RowId) -> bool {
+        self.places.get(id as usize).is_some_and(|place| place.chunk != NOWHERE)
+    }
+
     /// The metadata of a row.
     pub(crate) fn meta(&self, id: RowId) -> &M {
         &self.places[id as usize].meta
