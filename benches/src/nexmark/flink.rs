@@ -88,9 +88,9 @@ impl Flink {
 
 /// The innermost cause that a stack trace names.
 fn cause(trace: &str) -> Option<Box<dyn std::error::Error + Send + Sync>> {
-    let causes = trace.lines().filter_map(|line| line.strip_prefix("Caused by: "));
-    let first = trace.lines().filter_map(|line| line.strip_prefix("Exception in thread \"main\" "));
-    let cause = causes.last().or(first.last())?;
+    let mut causes = trace.lines().filter_map(|line| line.strip_prefix("Caused by: "));
+    let mut firsts = trace.lines().filter_map(|line| line.strip_prefix("Exception in thread \"main\" "));
+    let cause = causes.next_back().or_else(|| firsts.next_back())?;
     Some(first_line(cause).into())
 }
 

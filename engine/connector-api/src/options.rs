@@ -380,7 +380,7 @@ mod tests {
 
     options! {
         /// Test options.
-        pub struct TestOptions {
+        struct TestOptions {
             /// Host.
             "hostname" => hostname: String,
             /// Port.
@@ -408,7 +408,7 @@ mod tests {
     fn reads_typed_values_and_defaults() {
         let options = read(&[("hostname", "h"), ("password", "p"), ("wait", "2s"), ("properties.a.b", "c")]).unwrap();
         assert_eq!((options.hostname.as_str(), options.port), ("h", 3306));
-        assert_eq!(options.wait, Some(Duration::from_secs(2)));
+        assert_eq!((options.password.expose(), options.wait), ("p", Some(Duration::from_secs(2))));
         assert_eq!(options.extra.with_prefix("properties.").collect::<Vec<_>>(), [("a.b", "c")]);
         assert!(!format!("{options:?}").contains("\"p\""));
     }

@@ -176,7 +176,7 @@ impl Layout {
 
     /// The reverse of [`state_rows`](Self::state_rows): rows as those of the input, and the column of
     /// sequence numbers.
-    pub(super) fn from_state(&self, state: &RecordBatch) -> Result<(RecordBatch, ArrayRef)> {
+    pub(super) fn input_rows(&self, state: &RecordBatch) -> Result<(RecordBatch, ArrayRef)> {
         let mut order = vec![0; self.state_columns.len()];
         for (position, column) in self.state_columns.iter().enumerate() {
             order[*column] = position + usize::from(position >= self.sequence);

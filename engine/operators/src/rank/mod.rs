@@ -318,7 +318,7 @@ impl Operator for Rank {
             }
         }
         self.rows.start_restoring();
-        let (rows, sequence): (_, ArrayRef) = self.layout.from_state(state.rows())?;
+        let (rows, sequence): (_, ArrayRef) = self.layout.input_rows(state.rows())?;
         let sequence =
             sequence.as_primitive_opt::<Int64Type>().ok_or_else(|| Error::bug("a sequence of another type"))?;
         let encoded = self.layout.encode(&mut self.rows.index, &rows)?;

@@ -84,14 +84,14 @@ impl SessionWindow {
             self.input.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), content).map_err(Error::from_arrow)?;
         let encoded = self.codec.encode(&rows)?;
-        for row in 0..state.num_rows() {
+        for (row, slot) in slots.into_iter().enumerate() {
             let number = sequence.value(row);
             if state.kind(row).is_addition() {
                 let kind = Some(kinds).filter(|kinds| kinds.is_valid(row)).map(|kinds| kinds.value(row));
                 let kind = kind.and_then(RowKind::from_byte).ok_or_else(|| Error::bug("a row of no kind"))?;
-                self.rows.insert(slots[row], encoded.row(row), times.value(row), kind, Some(number))?;
+                self.rows.insert(slot, encoded.row(row), times.value(row), kind, Some(number))?;
             } else {
-                self.rows.remove_restored(slots[row], number);
+                self.rows.remove_restored(slot, number);
             }
         }
         Ok(())

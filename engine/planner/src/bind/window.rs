@@ -340,7 +340,7 @@ fn descriptor(expression: &SqlExpr) -> Option<Ident> {
 
 /// `SELECT * FROM name`.
 pub(super) fn select_all(name: ObjectName) -> Result<Query> {
-    let text = format!("SELECT * FROM {}", name.to_string());
+    let text = format!("SELECT * FROM {name}");
     let bug = |error: sqlparser::parser::ParserError| {
         Error::bug("a table cannot be selected from").because(error.to_string())
     };

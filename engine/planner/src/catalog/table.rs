@@ -56,7 +56,7 @@ pub enum ColumnKind {
     /// Computed when read, never written.
     Computed {
         /// The expression over the other columns.
-        expression: Expr,
+        expression: Box<Expr>,
         /// Its text, for `SHOW CREATE TABLE`.
         text: String,
     },

@@ -112,16 +112,16 @@ impl Cut {
 /// Whether every row can be handled when it comes. Nodes of our own are: those that do need more
 /// have a stateless reading of one row as well.
 fn goes_by_row(plan: &LogicalPlan) -> bool {
-    let is_by_row = match plan {
+    let is_by_row = matches!(
+        plan,
         LogicalPlan::TableScan(_)
-        | LogicalPlan::SubqueryAlias(_)
-        | LogicalPlan::Projection(_)
-        | LogicalPlan::Filter(_)
-        | LogicalPlan::EmptyRelation(_)
-        | LogicalPlan::Values(_)
-        | LogicalPlan::Extension(_) => true,
-        _ => false,
-    };
+            | LogicalPlan::SubqueryAlias(_)
+            | LogicalPlan::Projection(_)
+            | LogicalPlan::Filter(_)
+            | LogicalPlan::EmptyRelation(_)
+            | LogicalPlan::Values(_)
+            | LogicalPlan::Extension(_)
+    );
     is_by_row && plan.inputs().into_iter().all(goes_by_row)
 }
 

@@ -145,7 +145,7 @@ fn declared_column(column: &parser::ColumnDefinition) -> Option<CatalogColumn> {
             ColumnKind::Physical { data_type: column_type.sql_type.clone(), nullable: column_type.nullable }
         }
         parser::ColumnKind::Computed(expression) => {
-            ColumnKind::Computed { expression: expression.expr.clone(), text: expression.text.clone() }
+            ColumnKind::Computed { expression: Box::new(expression.expr.clone()), text: expression.text.clone() }
         }
         parser::ColumnKind::Metadata { data_type, from, is_virtual } => ColumnKind::Metadata {
             key: from.clone().unwrap_or_else(|| column.name.value.clone()),
