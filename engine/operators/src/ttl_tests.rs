@@ -142,6 +142,10 @@ fn of_several_rows_the_first_is_kept_for_its_time_whatever_comes() {
 }
 
 fn join(kind: JoinKind, ttl: [Option<Duration>; 2]) -> Join {
+    join_of(kind, [false, false], ttl)
+}
+
+fn join_of(kind: JoinKind, inserts_only: [bool; 2], ttl: [Option<Duration>; 2]) -> Join {
     let schema = from_pretty(COLUMNS, "").schema();
     let output = from_pretty("id BIGINT, v BIGINT, id2 BIGINT, v2 BIGINT", "").schema();
     let (condition, unique_keys) = (None, [Some(vec![1]), None]);
@@ -151,6 +155,7 @@ fn join(kind: JoinKind, ttl: [Option<Duration>; 2]) -> Join {
         null_equals_null: false,
         condition,
         unique_keys,
+        inserts_only,
         window_ends: None,
     };
     let mut join = Join::new(&node, [&schema, &schema], &output).unwrap();
@@ -247,6 +252,8 @@ fn times_are_part_of_the_state() {
         check(random, || top(3, true, TTL), true, 1);
         check(random, || Box::new(join(JoinKind::Left, [TTL, None])), true, 2);
         check(random, || Box::new(join(JoinKind::Full, [TTL, TTL])), true, 2);
+        check(random, || Box::new(join_of(JoinKind::Inner, [true, true], [TTL, None])), false, 2);
+        check(random, || Box::new(join_of(JoinKind::Full, [true, true], [TTL, TTL])), false, 2);
     });
 }
 

@@ -3,7 +3,8 @@
 //! | side `id, name, price`, join key `name` | state table | key |
 //! |---|---|---|
 //! | unique key `id` | `k0` (name), `c0` (id), `c2` (price), `degree` | 2 |
-//! | no unique key | `k0` (name), `c0` (id), `c2` (price), `count`, `degree` | 3 |
+//! | only inserts | `k0` (name), `arrival`, `c0` (id), `c2` (price), `degree` | 2 |
+//! | anything else | `k0` (name), `c0` (id), `c2` (price), `count`, `degree` | 3 |
 //!
 //! `count` is there if a row can occur more than once, `degree` if the join has to know the number
 //! of partners of a row of this side.
@@ -23,10 +24,21 @@ pub(super) struct Layout {
     /// The input column of each state column but the last ones.
     columns: Vec<usize>,
     num_keys: usize,
-    num_identity: usize,
+    identity: Identity,
     is_multiset: bool,
     tracks_degree: bool,
     keeps_null_keys: bool,
+}
+
+/// What identifies a row of a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// The join key.
+    Key,
+    /// So many leading columns: the unique key and the join key, or all.
+    Columns(usize),
+    /// When it came.
+    Arrival,
 }
 
 impl Layout {
@@ -52,7 +64,12 @@ impl Layout {
         }
         let num_unique = columns.len();
         (0..input.fields().len()).for_each(|column| add(&mut columns, column));
-        let num_identity = if unique.is_some() { num_unique } else { columns.len() };
+        let identity = match unique {
+            Some(_) if num_unique == num_keys => Identity::Key,
+            _ if node.inserts_only[side] => Identity::Arrival,
+            Some(_) => Identity::Columns(num_unique),
+            None => Identity::Columns(columns.len()),
+        };
         let (left, right) = match node.kind {
             JoinKind::Inner => (false, false),
             JoinKind::Left | JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark => (true, false),
@@ -64,8 +81,8 @@ impl Layout {
             input,
             columns,
             num_keys,
-            num_identity,
-            is_multiset: unique.is_none(),
+            identity,
+            is_multiset: unique.is_none() && identity != Identity::Arrival,
             tracks_degree,
             // A row of a semi join needs a partner, and nothing is equal to NULL.
             keeps_null_keys: tracks_degree && node.kind != JoinKind::LeftSemi,
@@ -77,9 +94,17 @@ impl Layout {
         &self.columns[..self.num_keys]
     }
 
+    /// What identifies a row.
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// The columns that identify a row, those of the key first.
-    pub(super) fn identity(&self) -> impl Iterator<Item = usize> {
-        self.columns[..self.num_identity].iter().copied()
+    pub(super) fn identity_columns(&self) -> &[usize] {
+        match self.identity {
+            Identity::Columns(count) => &self.columns[..count],
+            Identity::Key | Identity::Arrival => self.keys(),
+        }
     }
 
     /// The input columns in the order of the state table.
@@ -87,9 +112,9 @@ impl Layout {
         &self.columns
     }
 
-    /// Rows of one key are the same row.
-    pub(super) fn is_identified_by_key(&self) -> bool {
-        self.num_identity == self.num_keys
+    /// The place of the arrival among the columns of the state table, if it has one.
+    pub(super) fn arrival(&self) -> Option<usize> {
+        (self.identity == Identity::Arrival).then_some(self.num_keys)
     }
 
     /// A row can occur more than once.
@@ -119,7 +144,7 @@ impl Layout {
 
     /// Types of the columns that identify a row.
     pub(super) fn identity_types(&self) -> Vec<DataType> {
-        self.identity().map(|column| self.input.field(column).data_type().clone()).collect()
+        self.identity_columns().iter().map(|column| self.input.field(*column).data_type().clone()).collect()
     }
 
     /// The state table of this side.
@@ -130,6 +155,9 @@ impl Layout {
             self.input.field(*column).clone().with_name(name).with_nullable(true)
         };
         let mut fields: Vec<_> = self.columns.iter().enumerate().map(field).collect();
+        if let Some(place) = self.arrival() {
+            fields.insert(place, Field::new("arrival", DataType::Int64, false));
+        }
         for (name, wanted) in [("count", self.is_multiset), ("degree", self.tracks_degree)] {
             if wanted {
                 fields.push(Field::new(name, DataType::Int64, true));
@@ -138,7 +166,7 @@ impl Layout {
         StateTable {
             name: name.to_owned(),
             schema: Arc::new(Schema::new(fields)),
-            key: self.num_identity,
+            key: self.identity_columns().len() + usize::from(self.arrival().is_some()),
             distribution: self.num_keys,
         }
     }

@@ -25,10 +25,11 @@
 //!
 //! With a unique key: that and the join key. A row of it replaces the one before, `-U` or not, and a
 //! row to be taken back need agree in these columns only. Without one, a row is identified by all
-//! its columns and counted.
+//! its columns and counted. Rows of a side that only inserts are not told apart at all.
 
 mod condition;
 mod emit;
+mod identities;
 mod layout;
 mod pairs;
 #[cfg(test)]
@@ -171,7 +172,7 @@ impl Operator for Join {
         }
         let keys = self.key_slots(input, batch.rows().columns(), batch.num_rows())?;
         let side = &mut self.sides[input];
-        let ids = side.identify(batch.rows().columns(), &keys, self.keys.capacity())?;
+        let ids = side.identify(&batch, &keys, self.keys.capacity())?;
         let joins = |row| comparable.as_ref().is_none_or(|comparable| comparable.value(row));
         let changes = side.apply(&batch, &keys, &ids, joins)?;
         self.put_out(input, &changes, output)?;

@@ -55,6 +55,7 @@ impl Case {
             null_equals_null: rng.random_bool(0.3),
             condition: None,
             unique_keys: [unique_key(rng), unique_key(rng)],
+            inserts_only: [rng.random_bool(0.25), rng.random_bool(0.25)],
             window_ends: None,
         };
         let (expression, condition) = condition(rng).unzip();
@@ -74,7 +75,9 @@ impl Case {
                 .take(size)
                 .flatten()
                 .collect();
-            world.put(side, &changes);
+            if !changes.is_empty() {
+                world.put(side, &changes);
+            }
             if rng.random_bool(0.15) {
                 let scope = if rng.random_bool(0.3) { Scope::All } else { Scope::Changes };
                 world.snapshot(scope);
@@ -89,8 +92,9 @@ impl Case {
     /// A change of the table of a side: one row, or the old and the new content of one.
     fn changes(&self, side: usize, table: &mut Vec<Row>, rng: &mut StdRng) -> Vec<(RowKind, Row)> {
         let row = random_row(rng);
+        let inserts_only = self.node.inserts_only[side];
         let Some(unique) = &self.node.unique_keys[side] else {
-            if table.is_empty() || rng.random_bool(0.6) {
+            if table.is_empty() || inserts_only || rng.random_bool(0.6) {
                 table.push(row);
                 return vec![(RowKind::Insert, row)];
             }
@@ -106,12 +110,15 @@ impl Case {
         };
         let same = |other: &Row| unique.iter().all(|column| other[*column] == row[*column]);
         let Some(position) = table.iter().position(same) else {
-            if rng.random_bool(0.1) {
+            if rng.random_bool(0.1) && !inserts_only {
                 return vec![(RowKind::Delete, row)];
             }
             table.push(row);
             return vec![(RowKind::Insert, row)];
         };
+        if inserts_only {
+            return Vec::new();
+        }
         let old = table.swap_remove(position);
         if rng.random_bool(0.4) {
             return vec![(RowKind::Delete, if self.with_old[side] { old } else { row })];
@@ -263,8 +270,11 @@ impl<'a> World<'a> {
         self.join.snapshot(Scope::Changes, &mut |_, rows| panic!("seed {seed}: changed again: {rows:?}")).unwrap();
     }
 
-    /// Takes everything back: nothing is left.
+    /// Takes everything back: nothing is left but what nobody takes back.
     fn clear(&mut self) {
+        if self.case.node.inserts_only.contains(&true) {
+            return;
+        }
         for side in 0..2 {
             let rows: Vec<_> = self.tables[side].drain(..).map(|row| (RowKind::Delete, row)).collect();
             for rows in rows.chunks(7) {
@@ -319,7 +329,8 @@ fn batch(changes: &[(RowKind, Row)]) -> ChangelogBatch {
         |column: usize| Arc::new(changes.iter().map(|(_, row)| row[column]).collect::<Int32Array>()) as ArrayRef;
     let rows = RecordBatch::try_new(schema(3), (0..3).map(column).collect()).unwrap();
     let kinds: Vec<_> = changes.iter().map(|(kind, _)| *kind as u8).collect();
-    ChangelogBatch::try_new(rows, Some(RowKinds::from(kinds))).unwrap()
+    let kinds = kinds.iter().any(|kind| *kind != RowKind::Insert as u8).then(|| RowKinds::from(kinds));
+    ChangelogBatch::try_new(rows, kinds).unwrap()
 }
 
 fn random_row(rng: &mut StdRng) -> Row {

@@ -2,14 +2,16 @@
 //!
 //! Every row has a number ([`RowId`]), and what is known of it lies in an array by that number. Rows
 //! of one key form a ring, oldest first. A row that is identified by its join key alone has the
-//! number of the key, so that a join of primary keys looks up one key per row.
+//! number of the key, so that a join of primary keys looks up one key per row; rows of a side that
+//! only inserts are numbered as they come, and looked up nowhere ([`Identities`]).
 
 use std::time::Duration;
 
 use arrow_array::ArrayRef;
-use sluice_model::{ChangelogBatch, Result, RowKind};
+use sluice_model::{ChangelogBatch, Error, Result, RowKind};
 
-use super::layout::Layout;
+use super::identities::Identities;
+use super::layout::{Identity, Layout};
 use super::rows::{NO_ROW, Place, RowId, RowStore};
 use crate::key_index::{KeyIndex, Slot};
 use crate::ttl::Ttl;
@@ -20,8 +22,7 @@ pub(super) struct Side {
     pub(super) layout: Layout,
     pub(super) rows: RowStore,
     pub(super) book: Book,
-    /// Identities of rows; `None` if the join key identifies them.
-    identities: Option<KeyIndex>,
+    identities: Identities,
     /// A row or key may be without use since [`Side::release`].
     vacated: bool,
 }
@@ -71,23 +72,43 @@ impl Side {
     /// A column of a type that cannot identify a row.
     pub(super) fn new(layout: Layout) -> Result<Self> {
         let rows = RowStore::new(layout.types());
-        let identities =
-            if layout.is_identified_by_key() { None } else { Some(KeyIndex::new(&layout.identity_types())?) };
+        let identities = Identities::new(&layout)?;
         Ok(Self { layout, rows, book: Book::default(), identities, vacated: false })
     }
 
-    /// Numbers of rows, given the slots of their keys.
+    /// Numbers of the rows of a batch, given the slots of their keys.
     ///
     /// # Errors
     /// A bug: columns of other types.
-    pub(super) fn identify(&mut self, columns: &[ArrayRef], keys: &[Slot], num_keys: usize) -> Result<Vec<RowId>> {
-        let identity = self.layout.identity();
+    pub(super) fn identify(&mut self, batch: &ChangelogBatch, keys: &[Slot], num_keys: usize) -> Result<Vec<RowId>> {
+        let is_arrival = matches!(self.identities, Identities::Arrival(_));
+        if is_arrival && (0..batch.num_rows()).any(|row| !batch.kind(row).is_addition()) {
+            return Err(Error::bug("rows are taken back from a join that was planned without"));
+        }
+        self.numbered(batch.rows().columns(), keys, None, num_keys)
+    }
+
+    /// Numbers of rows, given the slots of their keys; and, if they are of the state, when they came.
+    ///
+    /// # Errors
+    /// As [`identify`](Self::identify).
+    pub(super) fn numbered(
+        &mut self,
+        columns: &[ArrayRef],
+        keys: &[Slot],
+        arrivals: Option<&ArrayRef>,
+        num_keys: usize,
+    ) -> Result<Vec<RowId>> {
+        let identity = self.layout.identity_columns().iter().map(|column| columns[*column].clone());
         let ids = match &mut self.identities {
-            None => keys.to_vec(),
-            Some(index) => index.insert(&identity.map(|c| columns[c].clone()).collect::<Vec<_>>(), keys.len())?,
+            Identities::Key => keys.to_vec(),
+            Identities::Columns(index) => index.insert(&identity.collect::<Vec<_>>(), keys.len())?,
+            Identities::Arrival(rows) => match arrivals {
+                Some(arrivals) => rows.restore(keys, arrivals)?,
+                None => rows.arrive(keys.len())?,
+            },
         };
-        let num_rows = self.identities.as_ref().map_or(num_keys, KeyIndex::capacity);
-        self.book.grow(num_rows, num_keys);
+        self.book.grow(self.identities.capacity(num_keys), num_keys);
         Ok(ids)
     }
 
@@ -169,8 +190,11 @@ impl Side {
         let expired: Vec<RowId> = self.rows.owners().filter(|id| self.book.is_expired(*id)).collect();
         let mut keys = Vec::with_capacity(expired.len());
         for id in &expired {
+            let is_forgotten = self.layout.identity() == Identity::Arrival;
             let entry = self.book.change(*id);
             entry.count = 0;
+            // State tells when a row was written: if it came back it would expire at once.
+            entry.is_saved &= !is_forgotten;
             keys.push(entry.key);
             self.rows.disown(entry.place);
             self.book.unlink(*id);
@@ -204,12 +228,10 @@ impl Side {
     /// As [`RowStore::tidy`].
     pub(super) fn release(&mut self, ids: &[RowId]) -> Result<bool> {
         let vacated = std::mem::take(&mut self.vacated);
-        if let (true, Some(index)) = (vacated, &mut self.identities) {
-            for id in ids {
-                let entry = &self.book.entries[*id as usize];
-                if entry.count == 0 && !entry.is_saved {
-                    index.remove(*id);
-                }
+        for id in ids.iter().filter(|_| vacated) {
+            let entry = &self.book.entries[*id as usize];
+            if entry.count == 0 && !entry.is_saved {
+                self.identities.remove(*id);
             }
         }
         let entries = &mut self.book.entries;
@@ -220,13 +242,13 @@ impl Side {
     /// True if a key has rows, or its number stands for a row whose end is not saved yet.
     pub(super) fn needs_key(&self, key: Slot) -> bool {
         let is_saved = || self.book.entries.get(key as usize).is_some_and(|entry| entry.is_saved);
-        self.book.head(key).is_some() || self.identities.is_none() && is_saved()
+        self.book.head(key).is_some() || matches!(self.identities, Identities::Key) && is_saved()
     }
 
     /// True if nothing is kept.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.identities.as_ref().is_none_or(|index| index.len() == 0)
+        self.rows.is_empty() && self.identities.is_empty()
     }
 
     /// The columns that identify rows.
@@ -234,7 +256,13 @@ impl Side {
     /// # Errors
     /// A bug: a row that is not known.
     pub(super) fn identities(&self, ids: &[RowId], keys: &KeyIndex) -> Result<Vec<ArrayRef>> {
-        self.identities.as_ref().unwrap_or(keys).columns(ids.iter().copied())
+        self.identities.columns(ids, keys)
+    }
+
+    /// When rows came, if that identifies them, and the place of that column in the state.
+    pub(super) fn arrivals(&self, ids: &[RowId]) -> Option<(usize, ArrayRef)> {
+        let Identities::Arrival(arrivals) = &self.identities else { return None };
+        Some((self.layout.arrival()?, arrivals.column(ids)))
     }
 
     /// All rows are saved, those in `gone` as gone: forgets them, and which rows have changed.
@@ -244,9 +272,7 @@ impl Side {
         }
         for id in gone {
             self.book.entries[*id as usize].is_saved = false;
-            if let Some(index) = &mut self.identities {
-                index.remove(*id);
-            }
+            self.identities.remove(*id);
         }
     }
 }

@@ -34,7 +34,7 @@ fn batches(rows: i64) -> Vec<ChangelogBatch> {
     (0..rows).step_by(BATCH as usize).map(batch).collect()
 }
 
-fn measure(name: &str, rows: i64, unique: bool, kind: JoinKind) {
+fn measure(name: &str, rows: i64, unique: bool, inserts_only: bool, kind: JoinKind) {
     let key = || unique.then(|| vec![0]);
     let node = sluice_plan::Join {
         kind,
@@ -42,6 +42,7 @@ fn measure(name: &str, rows: i64, unique: bool, kind: JoinKind) {
         null_equals_null: false,
         condition: None,
         unique_keys: [key(), key()],
+        inserts_only: [inserts_only; 2],
         window_ends: None,
     };
     let mut join = Join::new(&node, [&schema(1), &schema(1)], &schema(2)).unwrap();
@@ -72,8 +73,9 @@ fn measure(name: &str, rows: i64, unique: bool, kind: JoinKind) {
 #[ignore = "prints figures"]
 fn one_to_one() {
     for rows in [100_000, 1_000_000] {
-        measure("inner, unique keys", rows, true, JoinKind::Inner);
-        measure("inner, no unique keys", rows, false, JoinKind::Inner);
-        measure("left, unique keys", rows, true, JoinKind::Left);
+        measure("inner, unique keys", rows, true, false, JoinKind::Inner);
+        measure("inner, no unique keys", rows, false, false, JoinKind::Inner);
+        measure("inner, insertions", rows, false, true, JoinKind::Inner);
+        measure("left, unique keys", rows, true, false, JoinKind::Left);
     }
 }

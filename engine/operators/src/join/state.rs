@@ -14,6 +14,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, 
 use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 
 use super::Join;
+use super::layout::Identity;
 use super::rows::RowId;
 use crate::ttl::read_column;
 use crate::{Scope, StateOutput};
@@ -40,7 +41,7 @@ impl Join {
         let side = &mut self.sides[table];
         rows.iter().for_each(|row| side.book.set_saved(*row));
         side.saved(&gone);
-        if self.sides[table].layout.is_identified_by_key() {
+        if self.sides[table].layout.identity() == Identity::Key {
             self.release_keys(&gone);
         }
         Ok(())
@@ -50,6 +51,9 @@ impl Join {
         let side = &self.sides[table];
         let places: Vec<_> = rows.iter().map(|row| side.book.place(*row)).collect();
         let mut columns = side.rows.gather(&places, side.layout.columns().iter().copied())?;
+        if let Some((place, arrivals)) = side.arrivals(rows) {
+            columns.insert(place, arrivals);
+        }
         if side.layout.is_multiset() {
             columns.push(numbers(rows.iter().map(|row| side.book.count(*row))));
         }
@@ -91,13 +95,15 @@ impl Join {
         }
         let num_rows = batch.num_rows();
         let layout = &self.sides[table].layout;
+        let mut stored = batch.rows().columns().to_vec();
+        let arrivals = layout.arrival().map(|place| stored.remove(place));
         let mut columns = vec![None; layout.types().count()];
         for (position, column) in layout.columns().iter().enumerate() {
-            columns[*column] = Some(batch.rows().column(position).clone());
+            columns[*column] = Some(stored[position].clone());
         }
         let columns: Option<Vec<_>> = columns.into_iter().collect();
         let columns = columns.ok_or_else(|| Error::bug("a column of a join is not in its state"))?;
-        let mut further = batch.rows().columns()[layout.columns().len()..].iter();
+        let mut further = stored[layout.columns().len()..].iter();
         let counts = layout.is_multiset().then(|| further.next()).flatten();
         let degrees = layout.tracks_degree().then(|| further.next()).flatten();
 
@@ -105,7 +111,7 @@ impl Join {
         let written = if expires { Some(read_column(batch.rows().columns())?) } else { None };
         let keys = self.key_slots(table, &columns, num_rows)?;
         let side = &mut self.sides[table];
-        let ids = side.identify(&columns, &keys, self.keys.capacity())?;
+        let ids = side.numbered(&columns, &keys, arrivals.as_ref(), self.keys.capacity())?;
         let chunk = side.rows.push(columns, num_rows)?;
         for row in 0..num_rows {
             let is_there = batch.kind(row).is_addition();

@@ -19,6 +19,7 @@ fn node(kind: JoinKind) -> sluice_plan::Join {
         null_equals_null: false,
         condition: None,
         unique_keys: [None, None],
+        inserts_only: [false, false],
         window_ends: None,
     }
 }

@@ -66,7 +66,12 @@ impl WindowJoin {
         output: &SchemaRef,
     ) -> Result<Self> {
         // Rows are joined when all are there: what identifies them does not matter.
-        let node = sluice_plan::Join { unique_keys: [None, None], window_ends: None, ..node.clone() };
+        let node = sluice_plan::Join {
+            unique_keys: [None, None],
+            inserts_only: [true, true],
+            window_ends: None,
+            ..node.clone()
+        };
         let (left_keys, right_keys): (Vec<_>, Vec<_>) = node.keys.iter().copied().unzip();
         let sides = [Buffer::new(inputs[0], &left_keys)?, Buffer::new(inputs[1], &right_keys)?];
         let tables = [sides[0].table("left"), sides[1].table("right"), OpenWindows::<()>::state_table()];

@@ -18,6 +18,7 @@ fn operator_of(kind: JoinKind, condition: Option<Expr>) -> WindowJoin {
         null_equals_null: false,
         condition,
         unique_keys: [None, None],
+        inserts_only: [true, true],
         window_ends: Some([0, 0]),
     };
     let input = from_pretty(COLUMNS, "").schema();

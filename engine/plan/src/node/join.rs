@@ -45,6 +45,8 @@ pub struct Join {
     /// What identifies a row of each side, if it is known: then that side may come without `-U`
     /// only if the join key is part of it.
     pub unique_keys: [Option<Vec<usize>>; 2],
+    /// Whether a side only inserts: then its rows need not be told apart.
+    pub inserts_only: [bool; 2],
     /// Columns of the left and of the right, among the keys, with the end of a window (a timestamp,
     /// exclusive). Then both sides are insertions, and the rows of a window are joined once, when
     /// event time has reached the last millisecond of the window; rows that come later are dropped and

@@ -51,6 +51,7 @@ impl Nodes {
             null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
             condition,
             unique_keys,
+            inserts_only: [0, 1].map(|side: usize| outputs[side].changelog.is_append()),
             window_ends: None,
         };
         let windows = self.joined_windows([&left, &right], &node, &outputs);
