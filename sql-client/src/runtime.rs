@@ -33,10 +33,6 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Stack of the runtime's threads, in bytes: planning a query recurses over it, and the usual 2 MiB are
-/// not enough for a deep one. Only what is used is ever backed by memory.
-const STACK_SIZE: usize = 32 << 20;
-
 /// Runs a program on a runtime of its own.
 pub(crate) fn enter<F: Future<Output = Exit>>(program: impl FnOnce() -> F) -> ExitCode {
     // A second call in the same process finds the provider installed; that is as good.
@@ -45,8 +41,7 @@ pub(crate) fn enter<F: Future<Output = Exit>>(program: impl FnOnce() -> F) -> Ex
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!("a part of the engine panicked at {place}: this is a defect of Sluice");
     }));
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = match builder.enable_all().thread_stack_size(STACK_SIZE).build() {
+    let runtime = match sluice_runtime::threads().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("[ERROR] cannot start: {error}");

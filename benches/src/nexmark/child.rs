@@ -21,8 +21,6 @@ use crate::process;
 pub const CHILD: &str = "--child";
 /// When the parent started the child, in microseconds since the epoch.
 const STARTED: &str = "SLUICE_BENCH_STARTED";
-/// Planning recurses deeper than the usual 2 MiB; `sql-client` has as much.
-const STACK_SIZE: usize = 32 << 20;
 
 fn now_micros() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e6
@@ -61,7 +59,7 @@ pub fn run(setup: &Setup) -> Result<Measurement> {
 /// # Errors
 /// There is no runtime; errors of the job are printed.
 pub fn main(file: &Path, home: &Path) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_SIZE).build()?;
+    let runtime = sluice_runtime::threads().build()?;
     let line = match runtime.block_on(measure(file, home)) {
         Ok(measured) => measured.to_json(),
         Err(error) => serde_json::json!({ "error": error.to_string() }),

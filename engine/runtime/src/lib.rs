@@ -57,6 +57,7 @@ mod output;
 mod program;
 mod restart;
 mod task;
+mod threads;
 mod tokens;
 
 #[cfg(test)]
@@ -70,3 +71,4 @@ pub use job::{
 };
 pub use restart::RestartStrategy;
 pub use sluice_state::{Restore, S3Options};
+pub use threads::threads;

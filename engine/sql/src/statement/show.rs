@@ -150,9 +150,11 @@ fn column_definition(column: &CatalogColumn, primary_key: &[String]) -> parser::
     };
     let kind = match &column.kind {
         ColumnKind::Physical { data_type, nullable } => parser::ColumnKind::Physical(column_type(data_type, *nullable)),
-        ColumnKind::Computed { expression, text } => {
-            parser::ColumnKind::Computed(ParsedExpr { expr: expression.as_ref().clone(), text: text.clone(), position: NOWHERE })
-        }
+        ColumnKind::Computed { expression, text } => parser::ColumnKind::Computed(ParsedExpr {
+            expr: expression.as_ref().clone(),
+            text: text.clone(),
+            position: NOWHERE,
+        }),
         ColumnKind::Metadata { key, data_type, nullable, is_virtual } => parser::ColumnKind::Metadata {
             data_type: column_type(data_type, *nullable),
             from: (*key != column.name).then(|| key.clone()),
