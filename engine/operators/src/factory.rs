@@ -5,8 +5,8 @@ use sluice_model::{Error, Result};
 use sluice_plan::{Node, Operation};
 
 use crate::{
-    AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, Join, Normalize, NotNull, Operator,
-    OverAggregate, Rank, SessionWindow, UpsertMaterialize, WindowJoin,
+    AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, Join, LocalAggregate, Normalize,
+    NotNull, Operator, OverAggregate, Rank, SessionWindow, UpsertMaterialize, WindowJoin,
 };
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
@@ -25,6 +25,9 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
         Operation::Expand(expand) => Ok(Some(Box::new(Expand::new(expand, &output?.schema)?))),
         Operation::NotNull(check) => Ok(Some(Box::new(NotNull::new(check.clone())))),
         Operation::DropUpdateBefore => Ok(Some(Box::new(DropUpdateBefore))),
+        Operation::LocalAggregate(aggregate) => {
+            Ok(Some(Box::new(LocalAggregate::new(aggregate, input?, &output?.schema)?)))
+        }
         Operation::GroupAggregate(aggregate) => {
             Ok(Some(Box::new(GroupAggregate::new(aggregate, input?, &output?.schema)?)))
         }

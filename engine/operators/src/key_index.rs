@@ -101,6 +101,22 @@ impl KeyIndex {
         }
     }
 
+    /// Forgets all keys, and keeps the memory: slots begin at 0 again.
+    pub(crate) fn clear(&mut self) {
+        self.table.clear();
+        match &mut self.keys {
+            Keys::Fixed { bytes, count, free, .. } => {
+                bytes.clear();
+                free.clear();
+                *count = 0;
+            }
+            Keys::Varying { rows, capacity } => {
+                rows.clear();
+                *capacity = 0;
+            }
+        }
+    }
+
     /// The keys of slots that are in use, as columns.
     ///
     /// # Errors

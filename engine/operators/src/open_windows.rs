@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use sluice_model::{ChangelogBatch, Error, Result};
@@ -62,18 +64,32 @@ impl<T> OpenWindows<T> {
         self.open.first_key_value().map(|(end, _)| *end)
     }
 
-    /// Leaves out rows whose window is over; `ends` is the column of the ends of their windows.
+    /// Leaves out rows whose window is over; `ends` is the column of the ends of their windows, `counts`
+    /// that of the number of rows that a row stands for, if it is not one.
     ///
     /// # Errors
-    /// A bug: a column that holds no timestamps.
-    pub(crate) fn without_late(&mut self, ends: usize, batch: ChangelogBatch) -> Result<ChangelogBatch> {
+    /// A bug: a column that holds no timestamps, or no numbers.
+    pub(crate) fn without_late(
+        &mut self,
+        ends: usize,
+        counts: Option<usize>,
+        batch: ChangelogBatch,
+    ) -> Result<ChangelogBatch> {
         let ends = millis(batch.rows().column(ends).as_ref())?;
         let is_late = |end: &Option<i64>| end.is_some_and(|end| self.is_over(end));
-        let late = ends.iter().filter(|end| is_late(end)).count();
-        if late == 0 {
+        if !ends.iter().any(is_late) {
             return Ok(batch);
         }
         let in_time = ends.iter().map(|end| Some(!is_late(end))).collect::<BooleanArray>();
+        let late = ends.iter().enumerate().filter(|(_, end)| is_late(end)).map(|(row, _)| row);
+        let late = match counts {
+            None => late.count(),
+            Some(column) => {
+                let counts = batch.rows().column(column).as_primitive_opt::<Int64Type>();
+                let counts = counts.ok_or_else(|| Error::bug("a number of rows that is no number"))?;
+                late.map(|row| usize::try_from(counts.value(row)).unwrap_or_default()).sum()
+            }
+        };
         self.count_late(late);
         batch.filter(&in_time)
     }

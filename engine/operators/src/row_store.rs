@@ -105,6 +105,19 @@ impl<M: Copy> RowStore<M> {
         self.free.push(id);
     }
 
+    /// Forgets all rows, and keeps the memory of a chunk: numbers begin at 0 again.
+    pub(crate) fn clear(&mut self) {
+        self.places.clear();
+        self.free.clear();
+        self.empty.clear();
+        self.chunks.truncate(1);
+        self.chunks.iter_mut().for_each(|chunk| {
+            chunk.bytes.clear();
+            chunk.live = 0;
+        });
+        self.current = 0;
+    }
+
     /// The bytes of a row.
     pub(crate) fn get(&self, id: RowId) -> &[u8] {
         let place = &self.places[id as usize];

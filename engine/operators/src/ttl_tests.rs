@@ -30,6 +30,7 @@ fn sum(ttl: Option<Duration>) -> Box<dyn Operator> {
         retracts: true,
         update_before: true,
         window_end: None,
+        row_count: None,
     };
     let mut operator = GroupAggregate::new(&node, &input, &input).unwrap();
     operator.expire_after(&[ttl]);

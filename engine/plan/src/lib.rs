@@ -27,8 +27,8 @@ use sluice_model::{ChangelogMode, Error, Result};
 pub use explain::ExplainDetails;
 pub use node::{
     AggregateCall, AssignWatermark, AssignWindow, Batch, Calc, Expand, Frame, GroupAggregate, GroupingSet, Join,
-    JoinKind, LookupJoin, Normalize, NotNull, Operation, OverAggregate, Rank, SessionWindow, Sink, SinkTarget,
-    SortColumn, Source, SourceTable, UpsertMaterialize, Values, WindowKind,
+    JoinKind, LocalAggregate, LookupJoin, Normalize, NotNull, Operation, OverAggregate, Rank, SessionWindow, Sink,
+    SinkTarget, SortColumn, Source, SourceTable, UpsertMaterialize, Values, WindowKind,
 };
 
 /// Position of a node in [`StreamPlan::nodes`].

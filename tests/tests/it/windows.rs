@@ -100,6 +100,50 @@ impl World {
 const TUMBLE_L: &str = "TABLE(TUMBLE(TABLE l, DESCRIPTOR(ts), INTERVAL '10' SECOND))";
 const TUMBLE_R: &str = "TABLE(TUMBLE(TABLE r, DESCRIPTOR(ts), INTERVAL '10' SECOND))";
 
+/// A row that is late for the first of its windows is in time for the others. The name of the second
+/// sub-query's window differs, what it computes does not: it is computed once.
+#[tokio::test(flavor = "multi_thread")]
+async fn overlapping_windows_are_put_together_from_slices() {
+    const HOP: &str = "TABLE(HOP(TABLE l, DESCRIPTOR(ts), INTERVAL '4' SECOND, INTERVAL '10' SECOND))";
+    for (name, parallelism) in [("slices-1", 1), ("slices-3", 3)] {
+        let mut world = World::new(name).await;
+        world.run(&format!("SET 'parallelism.default' = '{parallelism}'")).await;
+        let counted = format!(
+            "SELECT k, window_end, COUNT(*) AS n, SUM(v + 1) FILTER (WHERE v > 1) AS s, MIN(v) AS least FROM {HOP} \
+             GROUP BY k, window_start, window_end"
+        );
+        let query = format!(
+            "SELECT a.k, a.window_end, a.n, a.s, b.least FROM ({counted}) a JOIN ({counted}) b ON a.k = b.k AND \
+             a.window_end = b.window_end"
+        );
+        let Outcome::Rows(plan) = world.run(&format!("EXPLAIN {query}")).await else { panic!("no plan") };
+        let plan = plan.rows[0][0].clone().unwrap_or_default();
+        let (_, plan) = plan.split_once("== Optimized Execution Plan ==").expect("a plan");
+        assert_eq!(plan.matches("LocalWindowAggregate: groupBy=[$0], slice=[2000 ms of $1]").count(), 1, "{plan}");
+        world.start(&query).await;
+        world.push("l", "00 a 1 / 03 a 5 / 05 a 1 / 06 b 7");
+        // Windows end at 2, 6, 10, 14: the row of 3 s is in those that end at 6 and 10.
+        world.push("l", "09 c 1 / 03 a 2 / 00 a 2");
+        world.push("l", "17 c 1");
+        world
+            .expect(&[
+                "+I a 02 1 NULL 1",
+                "+I a 06 3 6 1",
+                "+I a 10 5 12 1",
+                "+I a 14 1 NULL 1",
+                "+I b 10 1 8 7",
+                "+I b 14 1 8 7",
+                "+I c 10 1 NULL 1",
+                "+I c 14 1 NULL 1",
+            ])
+            .await;
+        // One row for one window, the other for two.
+        let vertices = world.job.as_ref().map(JobHandle::vertices).unwrap_or_default();
+        assert_eq!(vertices.iter().map(|vertex| vertex.counts.late_records).sum::<u64>(), 3);
+        world.finish().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_top_n_is_put_out_once() {
     for (name, parallelism) in [("window-top-n-1", 1), ("window-top-n-3", 3)] {

@@ -12,7 +12,7 @@ use super::side::SideTable;
 use crate::key_index::Slot;
 
 /// One aggregate call over all groups.
-pub(super) struct Call {
+pub(crate) struct Call {
     arguments: Vec<usize>,
     filter: Option<usize>,
     /// Rows with a NULL argument do not count.
@@ -23,7 +23,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(call: &AggregateCall, input: &Schema, retracts: bool) -> Result<Self> {
+    pub(crate) fn new(call: &AggregateCall, input: &Schema, retracts: bool) -> Result<Self> {
         let type_of = |column: &usize| {
             let field = input.fields().get(*column);
             field
@@ -41,7 +41,7 @@ impl Call {
         })
     }
 
-    pub(super) fn resize(&mut self, slots: usize) {
+    pub(crate) fn resize(&mut self, slots: usize) {
         if let Some(distinct) = &mut self.distinct {
             distinct.resize(slots);
         }
@@ -49,7 +49,7 @@ impl Call {
     }
 
     /// Counts the rows of a batch.
-    pub(super) fn update(&mut self, rows: &RecordBatch, slots: &[Slot], weights: &[i8]) -> Result<()> {
+    pub(crate) fn update(&mut self, rows: &RecordBatch, slots: &[Slot], weights: &[i8]) -> Result<()> {
         let arguments: Vec<ArrayRef> = self.arguments.iter().map(|column| rows.column(*column).clone()).collect();
         let mut own = self.own_weights(rows, &arguments, weights)?;
         if let Some(distinct) = &mut self.distinct {
@@ -79,11 +79,11 @@ impl Call {
         Ok(own)
     }
 
-    pub(super) fn evaluate(&self, slots: &[Slot]) -> Result<ArrayRef> {
+    pub(crate) fn evaluate(&self, slots: &[Slot]) -> Result<ArrayRef> {
         self.accumulator.evaluate(slots)
     }
 
-    pub(super) fn clear(&mut self, slot: Slot) {
+    pub(crate) fn clear(&mut self, slot: Slot) {
         if let Some(distinct) = &mut self.distinct {
             distinct.clear(slot);
         }

@@ -50,7 +50,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 
-use self::call::Call;
+pub(crate) use self::call::Call;
 use self::emission::Emission;
 use self::marks::{LIVE, Marks};
 use self::window::Windows;
@@ -77,6 +77,8 @@ pub struct GroupAggregate {
     restored: bool,
     /// Set if groups are put out when their window is over.
     windows: Option<Windows>,
+    /// The column that says how many rows a row stands for.
+    row_count: Option<usize>,
     /// Set if groups expire.
     ttl: Option<Ttl>,
 }
@@ -118,6 +120,7 @@ impl GroupAggregate {
             places: Vec::new(),
             restored: false,
             windows: node.window_end.map(Windows::new),
+            row_count: node.row_count,
             ttl: None,
         };
         operator.tables = operator.describe_tables(&node.calls, &types);

@@ -40,7 +40,7 @@ impl GroupAggregate {
     /// Leaves out rows whose window is over.
     pub(super) fn without_late(&mut self, batch: ChangelogBatch) -> Result<ChangelogBatch> {
         match &mut self.windows {
-            Some(windows) => windows.open.without_late(self.group[windows.end], batch),
+            Some(windows) => windows.open.without_late(self.group[windows.end], self.row_count, batch),
             None => Ok(batch),
         }
     }

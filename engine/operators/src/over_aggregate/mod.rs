@@ -83,6 +83,7 @@ impl OverAggregate {
             retracts: is_bounded,
             update_before: false,
             window_end: None,
+            row_count: None,
         };
         let aggregates = GroupAggregate::new(&aggregate, input, &Arc::new(Schema::new(inner)))?;
         let rows = Rows::new(input, &node.partition, node.time)?;

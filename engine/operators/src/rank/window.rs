@@ -54,7 +54,7 @@ impl Rank {
     /// Leaves out rows whose window is over.
     pub(super) fn without_late(&mut self, batch: ChangelogBatch) -> Result<ChangelogBatch> {
         match &mut self.windows {
-            Some(windows) => windows.open.without_late(windows.column, batch),
+            Some(windows) => windows.open.without_late(windows.column, None, batch),
             None => Ok(batch),
         }
     }

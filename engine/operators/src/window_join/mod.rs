@@ -168,7 +168,7 @@ impl Operator for WindowJoin {
         if batch.kinds().is_some() {
             return Err(Error::bug("a window join over insertions got a row that is not one"));
         }
-        let batch = self.windows.without_late(self.ends[input], batch)?;
+        let batch = self.windows.without_late(self.ends[input], None, batch)?;
         for end in self.sides[input].add(batch.rows(), self.ends[input])? {
             self.windows.open(end, ());
         }

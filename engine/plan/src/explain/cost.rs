@@ -78,7 +78,7 @@ fn rows_of(operation: &Operation, inputs: &[Cost]) -> f64 {
         Operation::Union => inputs.iter().map(|input| input.rows).sum(),
         Operation::Expand(expand) => rows(0) * expand.sets.len() as f64,
         Operation::GroupAggregate(aggregate) if aggregate.group.is_empty() => 1.0,
-        Operation::GroupAggregate(_) => rows(0) * DISTINCT,
+        Operation::GroupAggregate(_) | Operation::LocalAggregate(_) => rows(0) * DISTINCT,
         Operation::Rank(rank) => match rank.last {
             Some(last) if rank.partition.is_empty() => rows(0).min(last as f64),
             _ => rows(0) * DISTINCT,

@@ -50,6 +50,28 @@ pub enum WindowKind {
     },
 }
 
+impl WindowKind {
+    /// Length and offset of the longest slices of time that no window cuts.
+    ///
+    /// ```
+    /// use sluice_plan::WindowKind;
+    /// assert_eq!(WindowKind::Hop { slide: 4_000, size: 10_000, offset: 500 }.slice(), (2_000, 500));
+    /// ```
+    #[must_use]
+    pub fn slice(self) -> (i64, i64) {
+        match self {
+            Self::Tumble { size, offset } => (size, offset),
+            Self::Hop { slide: part, size, offset } | Self::Cumulate { step: part, size, offset } => {
+                (common_divisor(part, size), offset)
+            }
+        }
+    }
+}
+
+fn common_divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
 impl AssignWindow {
     pub(super) fn label(&self) -> String {
         let kind = match self.kind {

@@ -26,6 +26,9 @@ pub struct GroupAggregate {
     /// put out once, as `+I`, when event time has reached the last millisecond of its window, and is
     /// forgotten; rows that come later are dropped and counted.
     pub window_end: Option<usize>,
+    /// Input column with the number of rows that a row stands for, behind a
+    /// [`LocalAggregate`](super::LocalAggregate): late ones are counted by it.
+    pub row_count: Option<usize>,
 }
 
 /// One aggregate.

@@ -7,6 +7,7 @@ mod calc;
 mod expand;
 mod group_aggregate;
 mod join;
+mod local_aggregate;
 mod lookup_join;
 mod normalize;
 mod not_null;
@@ -25,6 +26,7 @@ pub use calc::Calc;
 pub use expand::{Expand, GroupingSet};
 pub use group_aggregate::{AggregateCall, GroupAggregate};
 pub use join::{Join, JoinKind};
+pub use local_aggregate::LocalAggregate;
 pub use lookup_join::LookupJoin;
 pub use normalize::Normalize;
 pub use not_null::NotNull;
@@ -59,6 +61,8 @@ pub enum Operation {
     SessionWindow(SessionWindow),
     /// Repeats rows for grouping sets.
     Expand(Expand),
+    /// Groups the rows of each batch, as a first step.
+    LocalAggregate(LocalAggregate),
     /// Groups rows.
     GroupAggregate(GroupAggregate),
     /// Aggregates over the rows before each row.
@@ -95,6 +99,7 @@ impl Operation {
                 | Self::AssignWatermark(_)
                 | Self::AssignWindow(_)
                 | Self::Expand(_)
+                | Self::LocalAggregate(_)
                 | Self::Sink(_)
         )
     }
@@ -112,6 +117,7 @@ impl Operation {
             Self::AssignWindow(assign) => assign.label(),
             Self::SessionWindow(session) => session.label(),
             Self::Expand(expand) => expand.label(),
+            Self::LocalAggregate(aggregate) => aggregate.label(),
             Self::GroupAggregate(aggregate) => aggregate.label(),
             Self::OverAggregate(aggregate) => aggregate.label(),
             Self::Join(join) => join.label(),

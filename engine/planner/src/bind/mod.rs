@@ -37,6 +37,7 @@ use crate::{Catalog, TypeReader};
 
 pub(crate) use error::from_datafusion;
 pub(crate) use tables::BaseTable;
+pub(crate) use window::PREFIX as WINDOW;
 
 /// Resolves queries against a catalog.
 pub(crate) struct Binder<'a> {

@@ -24,7 +24,7 @@ use super::{Binder, from_datafusion};
 use crate::logical::{WindowNode, Windowing};
 
 /// Beginning of the names that stand for windows.
-pub(super) const PREFIX: &str = "$window";
+pub(crate) const PREFIX: &str = "$window";
 
 const FUNCTIONS: [&str; 4] = ["TUMBLE", "HOP", "CUMULATE", "SESSION"];
 const MILLIS_PER_DAY: i64 = 86_400_000;

@@ -22,6 +22,9 @@ const IGNORE_NULLS: &str = "ignore nulls";
 
 impl Nodes {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate, query: &LogicalPlan) -> Result<Input> {
+        if let Some(sliced) = self.sliced(aggregate, query)? {
+            return Ok(sliced);
+        }
         let from = self.lower(&aggregate.input)?;
         let source = self.plan().output(&from).clone();
         let changelog = source.changelog;
@@ -84,7 +87,14 @@ impl Nodes {
         } else {
             self.dealt_by(input, &group)
         };
-        let operation = Operation::GroupAggregate(GroupAggregate { group, calls, retracts, update_before, window_end });
+        let operation = Operation::GroupAggregate(GroupAggregate {
+            group,
+            calls,
+            retracts,
+            update_before,
+            window_end,
+            row_count: None,
+        });
         let id = self.state_id("group-aggregate", query);
         let output = Output { schema: Arc::new(schema), changelog, keys };
         let grouped = self.add(operation, vec![input], output, parallelism, id)?;
@@ -176,7 +186,8 @@ pub(super) fn lower_call(call: &Call<'_>, result: FieldRef, columns: &mut Column
     Ok(AggregateCall { function: call.name.to_owned(), arguments, literals, distinct: call.distinct, filter, result })
 }
 
-fn lower_aggregate(expression: &Expr, result: FieldRef, columns: &mut Columns<'_>) -> Result<AggregateCall> {
+/// An aggregate of a `GROUP BY` as a call over columns.
+pub(super) fn lower_aggregate(expression: &Expr, result: FieldRef, columns: &mut Columns<'_>) -> Result<AggregateCall> {
     let AggregateFunction { func, params } = function(expression)?;
     let name = func.name().to_lowercase();
     if !params.order_by.is_empty() {

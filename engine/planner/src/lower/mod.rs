@@ -20,6 +20,7 @@ mod over;
 mod rank;
 mod scans;
 mod sinks;
+mod slices;
 mod state_ttl;
 mod target;
 mod time;

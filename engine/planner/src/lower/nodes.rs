@@ -9,7 +9,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchema, ScalarValue};
-use datafusion_expr::{EmptyRelation, Expr, LogicalPlan, TableScan, Union, Values};
+use datafusion_expr::{EmptyRelation, Expr, LogicalPlan, SubqueryAlias, TableScan, Union, Values};
 use sluice_model::{ChangelogMode, Error, Result, RowKind};
 use sluice_plan::{Calc, Distribution, Input, Node, Operation, Output, StreamPlan};
 
@@ -20,13 +20,14 @@ use super::scans::{Ports, base_table, is_on_key};
 use super::state_ttl::{hinted_ttl, without_ttl};
 use super::time::Windows;
 use crate::ObjectPath;
-use crate::bind::from_datafusion;
+use crate::bind::{WINDOW, from_datafusion};
 
 /// A stream plan that grows, and what has been made already.
 pub(super) struct Nodes {
     plan: StreamPlan,
     ports: Ports,
-    made: HashMap<LogicalPlan, Input>,
+    /// By what queries share, and whether the old content of updated rows is wanted.
+    made: HashMap<(LogicalPlan, bool), Input>,
     needs: Needs,
     pub(super) windows: Windows,
     /// Subtasks of operators that rows are dealt to by key.
@@ -70,7 +71,8 @@ impl Nodes {
 
     /// Makes the nodes of a query, and returns where its rows come out.
     pub(super) fn lower(&mut self, query: &LogicalPlan) -> Result<Input> {
-        if let Some(made) = self.made.get(query) {
+        let key = (shared(query), self.needs.update_before(query));
+        if let Some(made) = self.made.get(&key) {
             return Ok(made.clone());
         }
         let input = match (top_n_of(query), query) {
@@ -81,7 +83,7 @@ impl Nodes {
             }
             (None, query) => self.lower_plain(query)?,
         };
-        self.made.insert(query.clone(), input.clone());
+        self.made.insert(key, input.clone());
         Ok(input)
     }
 
@@ -290,6 +292,30 @@ impl Nodes {
         }
         (2..).map(|number| format!("{id} #{number}")).find(|id| !is_taken(id)).unwrap_or(id)
     }
+}
+
+/// What two queries have in common that can share their nodes: aggregates of windows may differ in the
+/// number that is part of the windows' name.
+fn shared(query: &LogicalPlan) -> LogicalPlan {
+    if !matches!(query, LogicalPlan::Aggregate(_)) {
+        return query.clone();
+    }
+    let unnumbered = |expression: Expr| {
+        expression.transform(|node| match node {
+            Expr::Column(Column { relation: Some(of), name, .. }) if of.table().starts_with(WINDOW) => {
+                Ok(Transformed::yes(Expr::Column(Column::new(Some(WINDOW), name))))
+            }
+            other => Ok(Transformed::no(other)),
+        })
+    };
+    let renamed = query.clone().transform_up(|node| match node.map_expressions(unnumbered)?.data {
+        LogicalPlan::SubqueryAlias(alias) if alias.alias.table().starts_with(WINDOW) => {
+            SubqueryAlias::try_new(alias.input, WINDOW).map(LogicalPlan::SubqueryAlias).map(Transformed::yes)
+        }
+        node => node.recompute_schema().map(Transformed::yes),
+    });
+    // What cannot be renamed is not shared.
+    renamed.map_or_else(|_| query.clone(), |renamed| renamed.data)
 }
 
 /// Sub-queries that the optimiser has not made joins of would run once, when the job starts.

@@ -262,8 +262,14 @@ fn values_may_be_nested() {
     };
     let calls = vec![call("last_value", false), call("count", true)];
     let output = Arc::new(arrow_schema::Schema::new(calls.iter().map(|call| call.result.clone()).collect::<Vec<_>>()));
-    let node =
-        sluice_plan::GroupAggregate { group: vec![], calls, retracts: true, update_before: true, window_end: None };
+    let node = sluice_plan::GroupAggregate {
+        group: vec![],
+        calls,
+        retracts: true,
+        update_before: true,
+        window_end: None,
+        row_count: None,
+    };
     let mut operator = super::GroupAggregate::new(&node, &schema, &output).unwrap();
     let rows = RecordBatch::try_new(schema, vec![maps]).unwrap();
     let mut step = |from: usize, length: usize, kind: u8| {

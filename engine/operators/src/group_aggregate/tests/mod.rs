@@ -83,6 +83,7 @@ impl Case {
             retracts: self.retracts,
             update_before: self.update_before,
             window_end: None,
+            row_count: None,
         };
         GroupAggregate::new(&node, &from_pretty(self.input, "").schema(), &self.output())
     }

@@ -15,6 +15,7 @@ fn operator() -> GroupAggregate {
         retracts: true,
         update_before: true,
         window_end: Some(0),
+        row_count: None,
     };
     let output = from_pretty("window_end TIMESTAMP(3), k STRING, n BIGINT, total INT", "");
     GroupAggregate::new(&node, &from_pretty(COLUMNS, "").schema(), &output.schema()).unwrap()

@@ -1,0 +1,214 @@
+//! Aggregates of windows in two steps: slices of each batch, then windows of slices.
+//!
+//! ```text
+//! AssignWindow: HOP(slide=[2000 ms], size=[10000 ms])     each row five times
+//! GroupAggregate: COUNT(*)                                every time through the exchange
+//!
+//! LocalWindowAggregate: slice=[2000 ms], COUNT(*)         one row per group, slice and batch
+//! AssignWindow: HOP(slide=[2000 ms], size=[10000 ms])     five times that
+//! GroupAggregate: SUM0(count)
+//! ```
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
+use datafusion_common::Column;
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_expr::{Aggregate, Expr, LogicalPlan};
+use sluice_model::{ChangelogMode, Error, Result};
+use sluice_plan::{AggregateCall, AssignWindow, GroupAggregate, Input, LocalAggregate, Operation, Output, WindowKind};
+
+use super::aggregate::lower_aggregate;
+use super::columns::Columns;
+use super::keys::passed_column;
+use super::nodes::Nodes;
+use super::time::WindowColumns;
+use crate::logical::{WindowNode, Windowing};
+
+/// The functions whose results over parts can be put together, and what does that.
+const PARTIAL: [(&str, &str); 4] = [("count", "$sum0"), ("sum", "sum"), ("min", "min"), ("max", "max")];
+
+/// An aggregate over windows of event time, with its expressions over the input of the windows.
+struct Sliced<'a> {
+    window: &'a WindowNode,
+    kind: WindowKind,
+    /// The columns of the group by position behind the windows.
+    group: Vec<usize>,
+    calls: Vec<Expr>,
+}
+
+impl<'a> Sliced<'a> {
+    /// `None` for every other aggregate.
+    fn find(aggregate: &'a Aggregate) -> Option<Self> {
+        let (window, places) = window_below(&aggregate.input)?;
+        let Windowing::Fixed(kind) = window.windowing else { return None };
+        let time = window.input.schema().field(window.time_index()?);
+        let is_local = matches!(time.data_type(), DataType::Timestamp(_, None));
+        if window.processing_time || !is_local {
+            return None;
+        }
+        let place = |expression: &Expr| match expression {
+            Expr::Column(column) => Some(places[aggregate.input.schema().maybe_index_of_column(column)?]),
+            _ => None,
+        };
+        let group = aggregate.group_expr.iter().map(place).collect::<Option<Vec<_>>>()?;
+        let width = window.input.schema().fields().len();
+        let is_whole = group.contains(&width) && group.contains(&(width + 1)) && !group.contains(&(width + 2));
+        let calls = aggregate.aggr_expr.iter().map(|call| below(call, aggregate, &places, window));
+        is_whole.then_some(Self { window, kind, group, calls: calls.collect::<Option<_>>()? })
+    }
+}
+
+/// The windows that a plan picks columns of, and which of their columns each of its columns is.
+fn window_below(plan: &LogicalPlan) -> Option<(&WindowNode, Vec<usize>)> {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => window_below(&alias.input),
+        LogicalPlan::Projection(projection) => {
+            let (window, places) = window_below(&projection.input)?;
+            let schema = projection.input.schema();
+            let place = |expression| Some(places[schema.maybe_index_of_column(passed_column(expression)?)?]);
+            Some((window, projection.expr.iter().map(place).collect::<Option<_>>()?))
+        }
+        LogicalPlan::Extension(extension) => {
+            let window = extension.node.as_any().downcast_ref::<WindowNode>()?;
+            Some((window, (0..plan.schema().fields().len()).collect()))
+        }
+        _ => None,
+    }
+}
+
+/// A call with its arguments over the input of the windows, if it can be computed there.
+fn below(call: &Expr, aggregate: &Aggregate, places: &[usize], window: &WindowNode) -> Option<Expr> {
+    let inner = match call {
+        Expr::Alias(alias) => alias.expr.as_ref(),
+        other => other,
+    };
+    let Expr::AggregateFunction(function) = inner else { return None };
+    let name = function.func.name().to_lowercase();
+    let is_plain = !function.params.distinct && function.params.order_by.is_empty();
+    if !is_plain || !PARTIAL.iter().any(|(partial, _)| *partial == name) {
+        return None;
+    }
+    let (above, input) = (aggregate.input.schema(), window.input.schema());
+    let mut is_below = true;
+    let moved = inner.clone().transform(|node| match node {
+        Expr::Column(column) => {
+            let place = above.maybe_index_of_column(&column).map(|index| places[index]);
+            match place.filter(|place| *place < input.fields().len()) {
+                Some(place) => Ok(Transformed::yes(Expr::Column(Column::from(input.qualified_field(place))))),
+                None => {
+                    is_below = false;
+                    Ok(Transformed::no(Expr::Column(column)))
+                }
+            }
+        }
+        other => Ok(Transformed::no(other)),
+    });
+    moved.ok().filter(|_| is_below).map(|moved| moved.data)
+}
+
+impl Nodes {
+    /// Adds the two steps; `None` if the aggregate has to be computed in one.
+    pub(super) fn sliced(&mut self, aggregate: &Aggregate, query: &LogicalPlan) -> Result<Option<Input>> {
+        let Some(sliced) = Sliced::find(aggregate) else { return Ok(None) };
+        let from = self.lower(&sliced.window.input)?;
+        let source = self.plan().output(&from).clone();
+        if !source.changelog.is_append() {
+            return Ok(None);
+        }
+        let width = source.schema.fields().len();
+        let fields = aggregate.schema.as_arrow().fields();
+        let results = &fields[sliced.group.len()..];
+        let mut columns = Columns::new(&sliced.window.input, source);
+        let names = sliced.window.input.schema().columns();
+        let keys: Vec<usize> = sliced.group.iter().copied().filter(|column| *column < width).collect();
+        let group = keys.iter().map(|column| columns.place(&Expr::Column(names[*column].clone())));
+        let group = group.collect::<Result<Vec<_>>>()?;
+        let time = columns.place(&sliced.window.time)?;
+        let calls = sliced.calls.iter().zip(results);
+        let calls = calls.map(|(call, result)| lower_aggregate(call, Arc::clone(result), &mut columns));
+        let calls = calls.collect::<Result<Vec<_>>>()?;
+        let group_fields: Vec<FieldRef> = group.iter().map(|place| Arc::clone(columns.field(*place))).collect();
+        let input = columns.add(self, from, query)?;
+        let local = LocalAggregate { group, time, windows: sliced.kind, calls };
+        let (input, windows) = self.windows_of_slices(input, local, &group_fields, &sliced, query)?;
+        let place = |column: &usize| match keys.iter().position(|key| key == column) {
+            Some(place) => place,
+            None if *column == width => windows.start,
+            None => windows.end,
+        };
+        let group: Vec<usize> = sliced.group.iter().map(place).collect();
+        let put_together = |(place, result): (usize, &FieldRef)| -> Result<AggregateCall> {
+            let name = call_name(&sliced.calls[place])?;
+            let (_, function) = PARTIAL
+                .into_iter()
+                .find(|(partial, _)| *partial == name)
+                .ok_or_else(|| Error::bug(format!("{name} in two steps")))?;
+            Ok(AggregateCall {
+                function: function.to_owned(),
+                arguments: vec![keys.len() + 1 + place],
+                literals: Vec::new(),
+                distinct: false,
+                filter: None,
+                result: Arc::clone(result),
+            })
+        };
+        let calls = results.iter().enumerate().map(put_together).collect::<Result<Vec<_>>>()?;
+        let window = windows.placed(|column| group.iter().position(|grouped| *grouped == column));
+        let operation = Operation::GroupAggregate(GroupAggregate {
+            row_count: Some(keys.len() + 1 + calls.len()),
+            window_end: window.as_ref().map(|window| window.end),
+            retracts: false,
+            update_before: false,
+            calls,
+            group: group.clone(),
+        });
+        let (input, parallelism) = self.dealt_by(input, &group);
+        let unique = vec![(0..group.len()).collect()];
+        let output =
+            Output { schema: Arc::new(Schema::new(fields.clone())), changelog: ChangelogMode::APPEND, keys: unique };
+        let id = self.state_id("group-aggregate", query);
+        let grouped = self.add(operation, vec![input], output, parallelism, id)?;
+        self.set_window(&grouped, window);
+        Ok(Some(grouped))
+    }
+
+    /// Adds the first step, and the windows of its slices.
+    fn windows_of_slices(
+        &mut self,
+        input: Input,
+        local: LocalAggregate,
+        group: &[FieldRef],
+        sliced: &Sliced<'_>,
+        query: &LogicalPlan,
+    ) -> Result<(Input, WindowColumns)> {
+        let slice = Arc::new(Field::new("slice", DataType::Timestamp(TimeUnit::Millisecond, None), true));
+        let rows = Arc::new(Field::new("rows", DataType::Int64, false));
+        let results = local.calls.iter().map(|call| &call.result);
+        let fields = group.iter().chain([&slice]).chain(results).chain([&rows]).enumerate();
+        let fields: Vec<FieldRef> =
+            fields.map(|(place, field)| Arc::new(field.as_ref().clone().with_name(format!("${place}")))).collect();
+        let (time, start) = (group.len(), fields.len());
+        let schema = Arc::new(Schema::new(fields.clone()));
+        let output = Output { schema, changelog: ChangelogMode::APPEND, keys: Vec::new() };
+        let parallelism = self.plan().node(input.node).parallelism;
+        let id = self.state_id("local-aggregate", query);
+        let from = self.add(Operation::LocalAggregate(local), vec![input], output, parallelism, id)?;
+        let of_window = sliced.window.input.schema().fields().len();
+        let added = datafusion_expr::UserDefinedLogicalNodeCore::schema(sliced.window).fields();
+        let fields = fields.into_iter().chain(added.iter().skip(of_window).cloned()).collect::<Vec<_>>();
+        let output =
+            Output { schema: Arc::new(Schema::new(fields)), changelog: ChangelogMode::APPEND, keys: Vec::new() };
+        let assign = AssignWindow { time, kind: sliced.kind, processing_time: false };
+        let id = self.state_id("window", query);
+        let input = self.add(Operation::AssignWindow(assign), vec![from], output, parallelism, id)?;
+        Ok((input, WindowColumns { start, end: start + 1, dealt_by: None }))
+    }
+}
+
+fn call_name(call: &Expr) -> Result<String> {
+    match call {
+        Expr::AggregateFunction(function) => Ok(function.func.name().to_lowercase()),
+        other => Err(Error::bug(format!("{other} is no aggregate"))),
+    }
+}
