@@ -113,8 +113,8 @@ async fn overlapping_windows_are_put_together_from_slices() {
              GROUP BY k, window_start, window_end"
         );
         let query = format!(
-            "SELECT a.k, a.window_end, a.n, a.s, b.least FROM ({counted}) a JOIN ({counted}) b ON a.k = b.k AND \
-             a.window_end = b.window_end"
+            "SELECT a.* FROM ({counted}) a JOIN ({counted}) b ON a.k = b.k AND a.window_end = b.window_end AND a.n = b.n \
+             AND a.least = b.least WHERE a.s = b.s OR a.s IS NULL"
         );
         let Outcome::Rows(plan) = world.run(&format!("EXPLAIN {query}")).await else { panic!("no plan") };
         let plan = plan.rows[0][0].clone().unwrap_or_default();

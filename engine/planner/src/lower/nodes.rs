@@ -302,8 +302,13 @@ fn shared(query: &LogicalPlan) -> LogicalPlan {
     }
     let unnumbered = |expression: Expr| {
         expression.transform(|node| match node {
-            Expr::Column(Column { relation: Some(of), name, .. }) if of.table().starts_with(WINDOW) => {
-                Ok(Transformed::yes(Expr::Column(Column::new(Some(WINDOW), name))))
+            Expr::Column(column) => {
+                let of = column.relation.map(|of| if of.table().starts_with(WINDOW) { WINDOW.into() } else { of });
+                Ok(Transformed::yes(Expr::Column(Column::new(of, unnumbered(&column.name)))))
+            }
+            Expr::Alias(mut alias) if alias.name.contains(WINDOW) => {
+                alias.name = unnumbered(&alias.name);
+                Ok(Transformed::yes(Expr::Alias(alias)))
             }
             other => Ok(Transformed::no(other)),
         })
@@ -316,6 +321,13 @@ fn shared(query: &LogicalPlan) -> LogicalPlan {
     });
     // What cannot be renamed is not shared.
     renamed.map_or_else(|_| query.clone(), |renamed| renamed.data)
+}
+
+/// A name without the numbers of the windows that it is made of: `sum($window1.v)`, `sum($window.v)`.
+fn unnumbered(name: &str) -> String {
+    let mut parts = name.split(WINDOW);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |name, part| name + WINDOW + part.trim_start_matches(|digit: char| digit.is_ascii_digit()))
 }
 
 /// Sub-queries that the optimiser has not made joins of would run once, when the job starts.
