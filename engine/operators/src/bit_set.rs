@@ -1,5 +1,7 @@
 //! A set of small numbers.
 
+use crate::memory;
+
 /// A set of numbers of slots or rows.
 #[derive(Debug, Default)]
 pub(crate) struct BitSet(Vec<u64>);
@@ -19,6 +21,11 @@ impl BitSet {
         if let Some(word) = self.0.get_mut(number as usize / 64) {
             *word &= !(1 << (number % 64));
         }
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        memory::of_vec(&self.0)
     }
 
     /// All numbers, which leave the set.

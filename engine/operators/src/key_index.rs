@@ -19,6 +19,7 @@ use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use sluice_model::{Error, Result};
 
+use crate::memory;
 use crate::row_store::RowStore;
 
 /// Number of a key; numbers of keys that were removed are used again.
@@ -144,8 +145,16 @@ impl KeyIndex {
         }
     }
 
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let keys = match &self.keys {
+            Keys::Fixed { bytes, free, .. } => memory::of_vec(bytes) + memory::of_vec(free),
+            Keys::Varying { rows, .. } => rows.bytes(),
+        };
+        keys + memory::of_table::<Place>(self.table.capacity())
+    }
+
     /// Number of keys.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }

@@ -22,6 +22,7 @@ mod join;
 mod key_index;
 mod local_aggregate;
 mod lookup_join;
+mod memory;
 mod normalize;
 mod not_null;
 mod open_windows;
@@ -117,6 +118,11 @@ pub trait Operator: Send {
 
     /// Number of rows that came too late for their windows, and were dropped, since the last call.
     fn take_late_rows(&mut self) -> u64 {
+        0
+    }
+
+    /// Bytes of memory that its state takes, about. Asked for after every batch, so it has to be cheap.
+    fn state_bytes(&self) -> usize {
         0
     }
 

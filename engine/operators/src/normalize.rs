@@ -27,7 +27,7 @@ use crate::row_codec::{EncodedRows, RowCodec};
 use crate::row_store::{NO_ROW, RowId, RowStore};
 use crate::state::{BATCH_ROWS, nullable};
 use crate::ttl::{self, Ttl, read_column};
-use crate::{Operator, Output, Scope, StateOutput, StateTable};
+use crate::{Operator, Output, Scope, StateOutput, StateTable, memory};
 
 /// The operator of [`sluice_plan::Normalize`].
 #[derive(Debug)]
@@ -275,6 +275,11 @@ impl Operator for Normalize {
         if self.ttl.is_some() {
             self.tables.iter_mut().for_each(ttl::add_column);
         }
+    }
+
+    fn state_bytes(&self) -> usize {
+        let expiry = self.ttl.as_ref().map_or(0, Ttl::bytes);
+        self.keys.bytes() + self.store.bytes() + memory::of_vec(&self.slots) + self.dirty.bytes() + expiry
     }
 
     fn state_tables(&self) -> &[StateTable] {

@@ -11,6 +11,8 @@
 
 use sluice_model::{Error, Result};
 
+use crate::memory;
+
 /// Number of a row; numbers of rows that were removed are used again.
 pub(crate) type RowId = u32;
 
@@ -138,6 +140,17 @@ impl<M: Copy> RowStore<M> {
     /// The metadata of a row, to be changed.
     pub(crate) fn meta_mut(&mut self, id: RowId) -> &mut M {
         &mut self.places[id as usize].meta
+    }
+
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let chunks: usize = self.chunks.iter().map(|chunk| memory::of_vec(&chunk.bytes)).sum();
+        chunks + memory::of_vec(&self.places) + memory::of_vec(&self.free)
     }
 
     fn write(&mut self, id: RowId, row: &[u8]) -> (u32, u32) {

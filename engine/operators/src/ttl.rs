@@ -20,7 +20,7 @@ use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_schema::{DataType, Field, Schema};
 use sluice_model::{Error, Result};
 
-use crate::StateTable;
+use crate::{StateTable, memory};
 
 /// Steps of a life.
 const STEPS: i64 = 16;
@@ -88,6 +88,11 @@ impl Ttl {
         self.restore(row, millis);
         let written = self.place(row);
         *written = (*written).max(before);
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        memory::of_vec(&self.written)
     }
 
     fn place(&mut self, row: u32) -> &mut i64 {

@@ -59,6 +59,10 @@ impl Operator for UpsertMaterialize {
         self.0.expire_after(ttl);
     }
 
+    fn state_bytes(&self) -> usize {
+        self.0.state_bytes()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         self.0.state_tables()
     }

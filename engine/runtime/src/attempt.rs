@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::coordinator::{Coordinator, Tick};
 use crate::job::{Job, JobStatus, Request, TaskStatus};
 use crate::launch::{Launch, States, task_name};
+use crate::spill::MemoryBudget;
 use crate::task::TaskEvent;
 use crate::task::group::TaskGroup;
 
@@ -140,7 +141,9 @@ impl Attempt<'_> {
         start: CancellationToken,
     ) -> Result<Coordinator> {
         let (states, is_new) = (&begun.states, begun.is_new);
-        let launch = Launch { job: self.job, group, events, start, states, is_new, collect: self.collect };
+        let config = &self.job.config;
+        let memory = config.state_memory.map(|limit| Arc::new(MemoryBudget::new(limit, config.spill_dirs.clone())));
+        let launch = Launch { job: self.job, group, events, start, states, memory, is_new, collect: self.collect };
         let commanded = launch.launch()?;
         let tasks = self.job.program.graph.subtasks();
         let numbers = (begun.epoch, begun.next_checkpoint.max(self.job.next_checkpoint()));

@@ -23,6 +23,7 @@ use sluice_plan::StreamPlan;
 use crate::graph::{Target, Vertex};
 use crate::launch::States;
 use crate::operator_state::{self, OperatorSnapshot, Saved, Share};
+use crate::spill::{Account, Memory, Running};
 
 /// The running operators of one subtask.
 pub(crate) struct Chain {
@@ -50,7 +51,9 @@ struct Step {
     /// Names the operator's state.
     state_id: String,
     /// `None` passes batches through: a union, whose merging is done by then.
-    operator: Option<Box<dyn Operator>>,
+    operator: Option<Running>,
+    /// What its state takes of the budget; `None` if there is none, or the operator sees to it itself.
+    account: Option<Account>,
     targets: Vec<Target>,
     /// How far event time has come on each input.
     watermarks: Vec<i64>,
@@ -66,18 +69,21 @@ impl Chain {
     ///
     /// # Errors
     /// A bug in the planner: an expression that does not fit its input.
-    pub(crate) fn new(plan: &StreamPlan, vertex: &Vertex, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) fn new(
+        plan: &StreamPlan,
+        vertex: &Vertex,
+        clock: Arc<dyn Clock>,
+        memory: Option<&Memory>,
+    ) -> Result<Self> {
         let step = |step: &crate::graph::Step| {
             let node = plan.node(step.node);
             let inputs: Vec<_> = node.inputs.iter().map(|input| plan.schema(input)).collect();
-            let mut operator = sluice_operators::operator(node, &inputs)?;
-            if let Some(operator) = &mut operator {
-                operator.expire_after(&plan.state_ttl(step.node));
-            }
             let watermarks = vec![i64::MIN; inputs.len()];
+            let (operator, account) = Running::new(node, inputs, plan.state_ttl(step.node), memory)?.unzip();
             Ok(Step {
                 state_id: node.state_id.clone(),
                 operator,
+                account: account.flatten(),
                 targets: step.targets.clone(),
                 watermarks,
                 saved: Saved::default(),
@@ -148,6 +154,23 @@ impl Chain {
         }
     }
 
+    /// Works off a part of what operators have put off; false if there is nothing left of it. In front of
+    /// a barrier, and of the end, it is called until then, so that nothing is left behind. What leaves the
+    /// task is appended to `sent`.
+    ///
+    /// # Errors
+    /// An operator failed.
+    pub(crate) fn catch_up(&mut self, sent: &mut Sent) -> Result<bool> {
+        // What one puts out may have to wait for one behind it.
+        for step in 0..self.steps.len() {
+            if self.steps[step].catch_up(&mut self.work)? {
+                self.work_off(sent)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn work_off(&mut self, sent: &mut Sent) -> Result<()> {
         while let Some((target, moving)) = self.work.pop_front() {
             match (target, moving) {
@@ -182,7 +205,7 @@ impl Chain {
         }
         for Step { state_id, operator, saved, .. } in &mut self.steps {
             if let Some(operator) = operator {
-                snapshots.extend(OperatorSnapshot::take(operator.as_mut(), barrier, saved, state_id, subtask)?);
+                snapshots.extend(OperatorSnapshot::take(operator, barrier, saved, state_id, subtask)?);
             }
         }
         Ok(snapshots)
@@ -193,9 +216,10 @@ impl Chain {
     /// # Errors
     /// State that cannot be read, or does not fit.
     pub(crate) fn restore(&mut self, states: &States, share: Share) -> Result<()> {
-        for Step { state_id, operator, .. } in &mut self.steps {
+        for Step { state_id, operator, account, .. } in &mut self.steps {
             if let (Some(operator), Some(states)) = (operator, states.get(state_id)) {
-                operator_state::restore(operator.as_mut(), states, share)?;
+                operator_state::restore(&mut **operator, states, share)?;
+                measure(account, operator);
             }
         }
         Ok(())
@@ -204,7 +228,7 @@ impl Chain {
 
 impl Step {
     fn on_batch(&mut self, input: usize, batch: ChangelogBatch, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
-        let Self { operator, targets, .. } = self;
+        let Self { operator, account, targets, .. } = self;
         let Some(operator) = operator else {
             enqueue(work, targets, Moving::Rows(batch));
             return Ok(());
@@ -213,10 +237,24 @@ impl Step {
             enqueue(work, targets, Moving::Rows(result));
             Ok(())
         })?;
+        measure(account, operator);
         if let Some(watermark) = operator.new_watermark() {
             enqueue(work, targets, Moving::Watermark(watermark));
         }
         Ok(())
+    }
+
+    /// True if there was something to work off.
+    fn catch_up(&mut self, work: &mut VecDeque<(Target, Moving)>) -> Result<bool> {
+        let Self { operator: Some(Running::Spilling(operator)), targets, .. } = self else { return Ok(false) };
+        let has_worked = operator.work_off(&mut |result| {
+            enqueue(work, targets, Moving::Rows(result));
+            Ok(())
+        })?;
+        if let Some(watermark) = operator.new_watermark() {
+            enqueue(work, targets, Moving::Watermark(watermark));
+        }
+        Ok(has_worked)
     }
 
     fn on_processing_time(&mut self, now: i64, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
@@ -233,7 +271,7 @@ impl Step {
 
     /// The slowest input counts.
     fn on_watermark(&mut self, input: usize, watermark: i64, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
-        let Self { operator, targets, watermarks, .. } = self;
+        let Self { operator, account, targets, watermarks, .. } = self;
         let slowest = |watermarks: &[i64]| watermarks.iter().copied().min().unwrap_or(i64::MIN);
         let before = slowest(watermarks);
         watermarks[input] = watermarks[input].max(watermark);
@@ -249,10 +287,18 @@ impl Step {
             enqueue(work, targets, Moving::Rows(result));
             Ok(())
         })?;
+        measure(account, operator);
         if let Some(watermark) = operator.passed_watermark(now) {
             enqueue(work, targets, Moving::Watermark(watermark));
         }
         Ok(())
+    }
+}
+
+/// Tells the budget what an operator takes of it that cannot spill.
+fn measure(account: &mut Option<Account>, operator: &Running) {
+    if let Some(account) = account {
+        account.set(operator.state_bytes());
     }
 }
 
@@ -282,7 +328,7 @@ mod tests {
         plan.sink(positive, "some", Distribution::Forward, 1);
         let plan = plan.build();
         let graph = Graph::build(&plan).unwrap();
-        let mut chain = Chain::new(&plan, &graph.vertices[0], Arc::new(ManualClock::at(0))).unwrap();
+        let mut chain = Chain::new(&plan, &graph.vertices[0], Arc::new(ManualClock::at(0)), None).unwrap();
         let mut sent = Vec::new();
         chain.push(0, from_pretty("id BIGINT, v BIGINT", "+I 1 -1 / +I 2 5"), &mut sent).unwrap();
         let text = |element: &StreamElement| match element {
@@ -319,7 +365,8 @@ mod tests {
         let teller = Box::new(Teller(Some(100)));
         let step = Step {
             state_id: "teller".to_owned(),
-            operator: Some(teller),
+            operator: Some(Running::Plain(teller)),
+            account: None,
             targets: vec![Target::Output(0)],
             watermarks: vec![i64::MIN],
             saved: Saved::default(),

@@ -20,6 +20,7 @@ use crate::job::{Job, TaskStatus};
 use crate::operator_state::Share;
 use crate::output::{Output, Outputs};
 use crate::program::Head;
+use crate::spill::{Memory, MemoryBudget};
 use crate::task::batch::BatchTask;
 use crate::task::collect::{self, CollectWriter};
 use crate::task::group::TaskGroup;
@@ -40,6 +41,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) events: mpsc::UnboundedSender<TaskEvent>,
     pub(crate) start: CancellationToken,
     pub(crate) states: &'a States,
+    /// What operators may take for their state, if that is limited.
+    pub(crate) memory: Option<Arc<MemoryBudget>>,
     /// Sources wait for the first checkpoint.
     pub(crate) is_new: bool,
     pub(crate) collect: Option<&'a mpsc::Sender<ChangelogBatch>>,
@@ -79,7 +82,12 @@ impl Launch<'_> {
                 let outputs = std::mem::take(&mut wiring.outputs[number][subtask]);
                 let gate = std::mem::take(&mut wiring.gates[number][subtask]);
                 let threshold = self.job.config.inline_threshold;
-                let chain = Chain::new(&program.plan, vertex, Arc::clone(&self.job.clock))?;
+                let memory = self.memory.as_ref().map(|budget| Memory {
+                    budget: Arc::clone(budget),
+                    metrics: shared.metrics.group.clone(),
+                    is_incremental: self.job.config.incremental,
+                });
+                let chain = Chain::new(&program.plan, vertex, Arc::clone(&self.job.clock), memory.as_ref())?;
                 let mut chain = chain.with_inline_threshold(threshold);
                 chain.restore(self.states, Share { subtask, parallelism: vertex.parallelism })?;
                 let task = Task {

@@ -56,6 +56,7 @@ mod operator_state;
 mod output;
 mod program;
 mod restart;
+mod spill;
 mod task;
 mod threads;
 mod tokens;

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt8Type;
-use arrow_array::{BooleanArray, RecordBatch, UInt8Array};
+use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions, UInt8Array};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_ipc::{CompressionType, MetadataVersion};
@@ -33,6 +33,7 @@ use sluice_operators::{Operator, Scope, StateTable};
 use sluice_state::{Part, TaskState};
 
 use crate::hash::hash_rows;
+use crate::spill::{Run, Running};
 
 /// Column of the row kinds.
 const KINDS: &str = "$kind";
@@ -97,6 +98,8 @@ pub(crate) struct OperatorSnapshot {
     id: String,
     subtask: usize,
     part: Part,
+    /// What lies on disk in the form of the checkpoint.
+    spilled: Vec<Arc<Run>>,
     tables: Vec<(StateTable, Vec<ChangelogBatch>)>,
     threshold: u64,
     sizes: Arc<Sizes>,
@@ -108,7 +111,7 @@ impl OperatorSnapshot {
     /// # Errors
     /// The operator failed.
     pub(crate) fn take(
-        operator: &mut dyn Operator,
+        operator: &mut Running,
         barrier: Barrier,
         saved: &mut Saved,
         id: &str,
@@ -121,6 +124,10 @@ impl OperatorSnapshot {
         let part = saved.next_part(barrier);
         let scope = if part == Part::Base { Scope::All } else { Scope::Changes };
         saved.checkpoint = Some(barrier.checkpoint);
+        let spilled = match operator {
+            Running::Spilling(operator) => operator.snapshot_spilled(scope)?,
+            Running::Plain(_) => Vec::new(),
+        };
         operator.snapshot(scope, &mut |table, rows| {
             let (_, batches) = tables.get_mut(table).ok_or_else(|| Error::bug("rows of no table of the state"))?;
             batches.push(rows);
@@ -130,6 +137,7 @@ impl OperatorSnapshot {
             id: id.to_owned(),
             subtask,
             part,
+            spilled,
             tables,
             threshold: saved.threshold,
             sizes: Arc::clone(&saved.sizes),
@@ -141,18 +149,15 @@ impl OperatorSnapshot {
     /// # Errors
     /// A bug: rows that do not fit their table.
     pub(crate) fn encode(self) -> Result<TaskState> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.spilled.iter().map(|run| run.len()).sum());
+        // What was spilled is older than what the operator has handed out since.
+        for run in &self.spilled {
+            bytes.extend_from_slice(&run.read()?);
+        }
         for (table, batches) in &self.tables {
-            if batches.is_empty() && self.part != Part::Base {
-                continue;
+            if !batches.is_empty() || self.part == Part::Base {
+                write_table(&mut bytes, &table.name, &table.schema, batches)?;
             }
-            let name = table.name.as_bytes();
-            let length = u16::try_from(name.len()).map_err(|_| Error::bug("the name of a state table is too long"))?;
-            bytes.extend_from_slice(&length.to_le_bytes());
-            bytes.extend_from_slice(name);
-            let stream = write_stream(&table.schema, batches)?;
-            bytes.extend_from_slice(&(stream.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(&stream);
         }
         let size = bytes.len() as u64;
         self.sizes.add(self.part, size);
@@ -178,22 +183,62 @@ pub(crate) fn restore(operator: &mut dyn Operator, states: &[TaskState], share: 
     // With the parallelism unchanged every subtask finds its own state as a whole.
     let writers = states.iter().filter(|state| !matches!(state.part, Part::Delta { .. })).count();
     let is_unchanged = writers == share.parallelism;
+    let names: Vec<_> = tables.iter().map(|table| (table.name.as_str(), &table.schema)).collect();
     for state in states.iter().filter(|state| !is_unchanged || state.subtask == share.subtask) {
-        let mut rest = state.bytes.as_slice();
-        while !rest.is_empty() {
-            let (name, stream) = next_table(&mut rest).ok_or_else(|| damaged(state))?;
-            let Some(index) = tables.iter().position(|table| table.name.as_bytes() == name) else {
-                return Err(Error::fix(format!("state '{}' has a table that the operator does not know", state.id))
-                    .because(format!("the table is called '{}'", String::from_utf8_lossy(name)))
-                    .with_hint("restore it with the version of the program that wrote it"));
-            };
-            for rows in read_stream(stream, &tables[index].schema, state)? {
-                let rows = if is_unchanged { rows } else { share.of(rows, tables[index].distribution)? };
-                if !rows.is_empty() {
-                    operator.restore(index, rows)?;
-                }
-            }
-        }
+        let origin = Origin { id: &state.id, subtask: state.subtask };
+        read_tables(&state.bytes, &names, origin, &mut |table, rows| {
+            let rows = if is_unchanged { rows } else { share.of(rows, tables[table].distribution)? };
+            if rows.is_empty() { Ok(()) } else { operator.restore(table, rows) }
+        })?;
+    }
+    Ok(())
+}
+
+/// Whose state it is, for errors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) subtask: usize,
+}
+
+/// Appends rows of a table in the form of the checkpoint.
+///
+/// # Errors
+/// A bug: rows that do not fit the table.
+pub(crate) fn write_table(
+    bytes: &mut Vec<u8>,
+    name: &str,
+    schema: &SchemaRef,
+    batches: &[ChangelogBatch],
+) -> Result<()> {
+    let length = u16::try_from(name.len()).map_err(|_| Error::bug("the name of a state table is too long"))?;
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(name.as_bytes());
+    let stream = write_stream(schema, batches)?;
+    bytes.extend_from_slice(&(stream.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&stream);
+    Ok(())
+}
+
+/// Reads back what [`write_table`] has written: the number of the table, and some of its rows.
+///
+/// # Errors
+/// Bytes that cannot be read, a table that is not among `tables`, or whatever `each` returns.
+pub(crate) fn read_tables(
+    bytes: &[u8],
+    tables: &[(&str, &SchemaRef)],
+    origin: Origin<'_>,
+    each: &mut dyn FnMut(usize, ChangelogBatch) -> Result<()>,
+) -> Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (name, stream) = next_table(&mut rest).ok_or_else(|| damaged(origin))?;
+        let Some(index) = tables.iter().position(|(table, _)| table.as_bytes() == name) else {
+            return Err(Error::fix(format!("state '{}' has a table that the operator does not know", origin.id))
+                .because(format!("the table is called '{}'", String::from_utf8_lossy(name)))
+                .with_hint("restore it with the version of the program that wrote it"));
+        };
+        read_stream(stream, tables[index].1, origin, &mut |rows| each(index, rows))?;
     }
     Ok(())
 }
@@ -210,8 +255,8 @@ impl Share {
     }
 }
 
-fn damaged(state: &TaskState) -> Error {
-    Error::fix(format!("state '{}' of subtask {} cannot be read", state.id, state.subtask))
+fn damaged(origin: Origin<'_>) -> Error {
+    Error::fix(format!("state '{}' of subtask {} cannot be read", origin.id, origin.subtask))
         .with_hint("restore an older checkpoint or a savepoint")
 }
 
@@ -254,24 +299,29 @@ fn write_stream(schema: &SchemaRef, batches: &[ChangelogBatch]) -> Result<Vec<u8
     writer.into_inner().map_err(Error::from_arrow)
 }
 
-fn read_stream(bytes: &[u8], schema: &SchemaRef, state: &TaskState) -> Result<Vec<ChangelogBatch>> {
-    let unreadable = |error: arrow_schema::ArrowError| damaged(state).because(error.to_string());
+fn read_stream(
+    bytes: &[u8],
+    schema: &SchemaRef,
+    origin: Origin<'_>,
+    each: &mut dyn FnMut(ChangelogBatch) -> Result<()>,
+) -> Result<()> {
+    let unreadable = |error: arrow_schema::ArrowError| damaged(origin).because(error.to_string());
     let reader = StreamReader::try_new(bytes, None).map_err(unreadable)?;
     if !has_same_types(&reader.schema(), schema) {
-        return Err(Error::fix(format!("state '{}' was written by another query", state.id))
+        return Err(Error::fix(format!("state '{}' was written by another query", origin.id))
             .because("its columns have other types than those that the operator keeps")
             .with_hint("start the changed query without that state"));
     }
-    let mut batches = Vec::new();
     for rows in reader {
         let rows = rows.map_err(unreadable)?;
-        let (kinds, columns) = rows.columns().split_last().ok_or_else(|| damaged(state))?;
-        let kinds = kinds.as_primitive_opt::<UInt8Type>().ok_or_else(|| damaged(state))?.values().clone();
+        let (kinds, columns) = rows.columns().split_last().ok_or_else(|| damaged(origin))?;
+        let kinds = kinds.as_primitive_opt::<UInt8Type>().ok_or_else(|| damaged(origin))?.values().clone();
         let kinds = kinds.iter().any(|kind| *kind != 0).then_some(kinds);
-        let rows = RecordBatch::try_new(Arc::clone(schema), columns.to_vec()).map_err(unreadable)?;
-        batches.push(ChangelogBatch::try_new(rows, kinds)?);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(schema), columns.to_vec(), &options);
+        each(ChangelogBatch::try_new(rows.map_err(unreadable)?, kinds)?)?;
     }
-    Ok(batches)
+    Ok(())
 }
 
 fn has_same_types(stored: &Schema, wanted: &Schema) -> bool {
@@ -329,8 +379,8 @@ mod tests {
 
     fn stored(rows: &str, subtask: usize) -> TaskState {
         let barrier = Barrier { checkpoint: 1, kind: BarrierKind::Checkpoint, since: None };
-        let snapshot =
-            OperatorSnapshot::take(&mut Keeper::new(rows), barrier, &mut Saved::default(), "keeper", subtask);
+        let mut keeper = Running::Plain(Box::new(Keeper::new(rows)));
+        let snapshot = OperatorSnapshot::take(&mut keeper, barrier, &mut Saved::default(), "keeper", subtask);
         snapshot.unwrap().unwrap().encode().unwrap()
     }
 

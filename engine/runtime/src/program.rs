@@ -54,7 +54,7 @@ impl Program {
         }
         let mut heads = Vec::with_capacity(graph.vertices.len());
         for vertex in &graph.vertices {
-            Chain::new(&plan, vertex, SystemClock::shared())?;
+            Chain::new(&plan, vertex, SystemClock::shared(), None)?;
             heads.push(Head::of(&plan, plan.node(vertex.head), connectors)?);
         }
         Ok(Self { plan, graph, heads })

@@ -71,6 +71,9 @@ pub(super) trait Accumulator: Send {
     /// Forgets a group.
     fn clear(&mut self, slot: Slot);
 
+    /// Bytes of memory.
+    fn bytes(&self) -> usize;
+
     /// What it adds to the table of groups: names and types of columns.
     fn state_columns(&self) -> Vec<(&'static str, DataType)> {
         Vec::new()

@@ -79,6 +79,11 @@ impl Call {
         Ok(own)
     }
 
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.accumulator.bytes() + self.distinct.as_ref().map_or(0, Multiset::bytes)
+    }
+
     pub(crate) fn evaluate(&self, slots: &[Slot]) -> Result<ArrayRef> {
         self.accumulator.evaluate(slots)
     }

@@ -20,6 +20,7 @@ use super::multiset::Multiset;
 use super::side::{SideOutput, SideTable};
 use crate::Scope;
 use crate::key_index::Slot;
+use crate::memory;
 
 /// The least or the greatest value of each group.
 #[derive(Debug)]
@@ -97,6 +98,12 @@ impl Accumulator for RetractableExtreme {
     fn resize(&mut self, slots: usize) {
         self.values.resize(slots);
         self.heaps.resize(slots, Vec::new());
+    }
+
+    fn bytes(&self) -> usize {
+        // Heaps are as long as there are values, with room for twice as many in a heap of its own each.
+        let heaps = self.values.len() * (2 * size_of::<Slot>() + memory::OVERHEAD);
+        self.values.bytes() + memory::of_vec(&self.heaps) + heaps
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {

@@ -11,6 +11,7 @@ use super::accumulator::{Accumulator, Input, primitive};
 use super::codec::Codec;
 use super::sum::lost;
 use crate::key_index::Slot;
+use crate::memory;
 
 /// Which value is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,10 @@ impl<T: ArrowPrimitiveType> Accumulator for KeptPrimitive<T> {
         self.values.resize(slots, None);
     }
 
+    fn bytes(&self) -> usize {
+        memory::of_vec(&self.values)
+    }
+
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
         match self.rule {
             Rule::Least => self.replace(input, |new, old| new.is_lt(old)),
@@ -108,6 +113,8 @@ impl<T: ArrowPrimitiveType> Accumulator for KeptPrimitive<T> {
 #[derive(Debug)]
 struct KeptBytes {
     values: Vec<Option<Box<[u8]>>>,
+    /// Memory of the values.
+    value_bytes: usize,
     codec: Codec,
     data_type: DataType,
     rule: Rule,
@@ -115,7 +122,16 @@ struct KeptBytes {
 
 impl KeptBytes {
     fn new(data_type: DataType, rule: Rule) -> Result<Self> {
-        Ok(Self { values: Vec::new(), codec: Codec::new(&data_type)?, data_type, rule })
+        Ok(Self { values: Vec::new(), value_bytes: 0, codec: Codec::new(&data_type)?, data_type, rule })
+    }
+}
+
+impl KeptBytes {
+    fn set(&mut self, slot: usize, value: Option<&[u8]>) {
+        let place = &mut self.values[slot];
+        self.value_bytes -= place.as_ref().map_or(0, |old| memory::of_box(old.len()));
+        self.value_bytes += value.map_or(0, |new| memory::of_box(new.len()));
+        *place = value.map(Box::from);
     }
 }
 
@@ -124,20 +140,24 @@ impl Accumulator for KeptBytes {
         self.values.resize(slots, None);
     }
 
+    fn bytes(&self) -> usize {
+        memory::of_vec(&self.values) + self.value_bytes
+    }
+
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
         let argument = input.arguments.first().ok_or_else(|| Error::bug("an aggregate without an argument"))?;
         let encoded = self.codec.encode(argument)?;
         for ((slot, weight), value) in input.rows().zip(encoded.iter()) {
             if weight > 0 {
-                let (new, place) = (value.data(), &mut self.values[slot]);
-                let wins = place.as_deref().is_none_or(|old| match self.rule {
+                let (new, place) = (value.data(), self.values[slot].as_deref());
+                let wins = place.is_none_or(|old| match self.rule {
                     Rule::Least => new < old,
                     Rule::Greatest => new > old,
                     Rule::First => false,
                     Rule::Last => true,
                 });
                 if wins {
-                    *place = Some(new.into());
+                    self.set(slot, Some(new));
                 }
             }
         }
@@ -149,7 +169,7 @@ impl Accumulator for KeptBytes {
     }
 
     fn clear(&mut self, slot: Slot) {
-        self.values[slot as usize] = None;
+        self.set(slot as usize, None);
     }
 
     fn state_columns(&self) -> Vec<(&'static str, DataType)> {
@@ -164,7 +184,7 @@ impl Accumulator for KeptBytes {
         let column = columns.first().ok_or_else(lost)?;
         let encoded = self.codec.encode(column)?;
         for (row, (slot, value)) in slots.iter().zip(encoded.iter()).enumerate() {
-            self.values[*slot as usize] = (!column.is_null(row)).then(|| value.data().into());
+            self.set(*slot as usize, (!column.is_null(row)).then(|| value.data()));
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ use super::sum::lost;
 use super::text::column_of;
 use crate::Scope;
 use crate::key_index::Slot;
+use crate::memory;
 
 /// What is made of the values.
 #[derive(Debug, Clone)]
@@ -66,11 +67,20 @@ struct Item {
     value: Box<[u8]>,
 }
 
+impl Item {
+    /// Memory of one with a value; a queue is at least half full.
+    fn bytes(value: &[u8]) -> usize {
+        2 * size_of::<Self>() + memory::of_box(value.len())
+    }
+}
+
 /// The values of each group.
 #[derive(Debug)]
 pub(super) struct List {
     /// By slot, by number.
     items: Vec<VecDeque<Item>>,
+    /// Memory of the items.
+    item_bytes: usize,
     codec: Codec,
     data_type: DataType,
     listing: Listing,
@@ -87,7 +97,7 @@ impl List {
     pub(super) fn new(data_type: DataType, listing: Listing) -> Result<Self> {
         let codec = Codec::new(&data_type)?;
         let (items, grown, gone) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { items, codec, data_type, listing, next: 0, persisted: 0, grown, gone })
+        Ok(Self { items, item_bytes: 0, codec, data_type, listing, next: 0, persisted: 0, grown, gone })
     }
 
     fn add(&mut self, slot: usize, value: &[u8]) -> Result<()> {
@@ -96,6 +106,7 @@ impl List {
                 .with_hint("aggregate its result, for example with MAX, or filter it by a key"));
         }
         self.items[slot].push_back(Item { number: self.next, value: value.into() });
+        self.item_bytes += Item::bytes(value);
         self.next += 1;
         self.grown[slot] = true;
         Ok(())
@@ -109,6 +120,7 @@ impl List {
     }
 
     fn forget(&mut self, slot: usize, item: &Item) {
+        self.item_bytes -= Item::bytes(&item.value);
         if item.number < self.persisted {
             self.gone.push((slot as Slot, item.number));
         }
@@ -160,6 +172,10 @@ impl Accumulator for List {
     fn resize(&mut self, slots: usize) {
         self.items.resize_with(slots, VecDeque::new);
         self.grown.resize(slots, false);
+    }
+
+    fn bytes(&self) -> usize {
+        memory::of_vec(&self.items) + memory::of_vec(&self.grown) + memory::of_vec(&self.gone) + self.item_bytes
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
@@ -228,8 +244,13 @@ impl SideTable for List {
         for ((group, number), value) in groups.iter().zip(numbers).zip(encoded.iter()) {
             let items = &mut self.items[*group as usize];
             match items.binary_search_by_key(number, |item| item.number) {
-                Err(at) if live => items.insert(at, Item { number: *number, value: value.data().into() }),
-                Ok(at) if !live => drop(items.remove(at)),
+                Err(at) if live => {
+                    items.insert(at, Item { number: *number, value: value.data().into() });
+                    self.item_bytes += Item::bytes(value.data());
+                }
+                Ok(at) if !live => {
+                    self.item_bytes -= items.remove(at).map_or(0, |item| Item::bytes(&item.value));
+                }
                 _ => {}
             }
             self.next = self.next.max(*number + 1);

@@ -12,6 +12,7 @@
 
 use crate::Scope;
 use crate::key_index::Slot;
+use crate::memory;
 
 /// The key has rows.
 pub(super) const LIVE: u8 = 1;
@@ -40,6 +41,11 @@ pub(super) struct Delta {
 impl Marks {
     pub(super) fn resize(&mut self, slots: usize) {
         self.0.resize(slots, 0);
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        memory::of_vec(&self.0)
     }
 
     pub(super) fn is(&self, slot: Slot, flag: u8) -> bool {

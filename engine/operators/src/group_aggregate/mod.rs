@@ -57,7 +57,7 @@ use self::window::Windows;
 use crate::key_index::{KeyIndex, Slot};
 use crate::state::{Scope, StateOutput, StateTable};
 use crate::ttl::{self, Ttl};
-use crate::{Operator, Output};
+use crate::{Operator, Output, memory};
 
 /// An operator for a [`sluice_plan::GroupAggregate`].
 pub struct GroupAggregate {
@@ -337,6 +337,12 @@ impl Operator for GroupAggregate {
 
     fn take_late_rows(&mut self) -> u64 {
         self.windows.as_mut().map_or(0, |windows| windows.open.take_late())
+    }
+
+    fn state_bytes(&self) -> usize {
+        let own = memory::of_vec(&self.rows) + memory::of_vec(&self.places) + self.marks.bytes();
+        let calls: usize = self.calls.iter().map(Call::bytes).sum();
+        self.index.bytes() + own + calls + self.ttl.as_ref().map_or(0, Ttl::bytes)
     }
 
     fn state_tables(&self) -> &[StateTable] {

@@ -17,6 +17,7 @@ use sluice_model::{Error, Result, SqlType};
 use super::accumulator::{Accumulator, Input, primitive};
 use super::sum::{gather, lost, scatter};
 use crate::key_index::Slot;
+use crate::memory;
 
 /// What is made of the sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +152,14 @@ impl Accumulator for Moments {
                 squares.resize(slots, 0.0);
             }
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let sums = match &self.sums {
+            Sums::Exact { sums, squares, .. } => memory::of_vec(sums) + memory::of_vec(squares),
+            Sums::Approximate { sums, squares, .. } => memory::of_vec(sums) + memory::of_vec(squares),
+        };
+        memory::of_vec(&self.counts) + sums
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {

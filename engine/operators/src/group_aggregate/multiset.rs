@@ -18,6 +18,7 @@ use super::side::{BATCH_ROWS, SideOutput, SideTable};
 use super::sum::{gather, lost};
 use crate::Scope;
 use crate::key_index::{KeyIndex, Slot};
+use crate::memory;
 
 /// Counts of (group, values). An entry is the slot of such a pair.
 #[derive(Debug)]
@@ -44,6 +45,17 @@ impl Multiset {
     /// Makes room for this many groups.
     pub(super) fn resize(&mut self, groups: usize) {
         self.sizes.resize(groups, 0);
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        let entries = memory::of_vec(&self.counts) + memory::of_vec(&self.groups) + self.marks.bytes();
+        self.index.bytes() + entries + memory::of_vec(&self.sizes)
+    }
+
+    /// Number of different values in all groups.
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
     }
 
     /// Entries of rows. Each has to be [released](Self::release) when the rows are dealt with.

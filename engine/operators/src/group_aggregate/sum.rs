@@ -23,6 +23,7 @@ use sluice_model::{Error, Result};
 
 use super::accumulator::{Accumulator, Input, primitive};
 use crate::key_index::Slot;
+use crate::memory;
 
 /// `COUNT`.
 #[derive(Debug, Default)]
@@ -33,6 +34,10 @@ pub(super) struct Count {
 impl Accumulator for Count {
     fn resize(&mut self, slots: usize) {
         self.counts.resize(slots, 0);
+    }
+
+    fn bytes(&self) -> usize {
+        memory::of_vec(&self.counts)
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
@@ -150,6 +155,10 @@ where
         self.counts.resize(slots, 0);
     }
 
+    fn bytes(&self) -> usize {
+        memory::of_vec(&self.sums) + memory::of_vec(&self.counts)
+    }
+
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
         for ((slot, weight), value) in input.rows().zip(input.primitive::<T>()?.values()) {
             let weight = i64::from(weight);
@@ -240,6 +249,10 @@ impl Accumulator for DecimalSum {
         self.counts.resize(slots, 0);
     }
 
+    fn bytes(&self) -> usize {
+        memory::of_vec(&self.sums) + memory::of_vec(&self.overflows) + memory::of_vec(&self.counts)
+    }
+
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
         for ((slot, weight), value) in input.rows().zip(input.primitive::<Decimal128Type>()?.values()) {
             self.add(slot, value.wrapping_mul(i128::from(weight)));
@@ -313,6 +326,10 @@ where
     fn resize(&mut self, slots: usize) {
         self.sums.resize(slots, 0.0);
         self.counts.resize(slots, 0);
+    }
+
+    fn bytes(&self) -> usize {
+        memory::of_vec(&self.sums) + memory::of_vec(&self.counts)
     }
 
     fn update(&mut self, input: &Input<'_>) -> Result<()> {

@@ -10,17 +10,27 @@ use sluice_model::{Error, Result};
 use super::accumulator::{Accumulator, Input};
 use super::sum::lost;
 use crate::key_index::Slot;
+use crate::memory;
 
 /// Texts behind one another, with a separator.
 #[derive(Debug)]
 pub(super) struct Text {
     texts: Vec<Option<String>>,
+    /// Memory of the texts.
+    text_bytes: usize,
     separator: String,
 }
 
 impl Text {
     pub(super) fn new(separator: &str) -> Self {
-        Self { texts: Vec::new(), separator: separator.to_owned() }
+        Self { texts: Vec::new(), text_bytes: 0, separator: separator.to_owned() }
+    }
+
+    fn set(&mut self, slot: usize, text: Option<&str>) {
+        let place = &mut self.texts[slot];
+        self.text_bytes -= place.as_ref().map_or(0, |old| memory::of_box(old.capacity()));
+        *place = text.map(str::to_owned);
+        self.text_bytes += place.as_ref().map_or(0, |new| memory::of_box(new.capacity()));
     }
 }
 
@@ -48,16 +58,22 @@ impl Accumulator for Text {
         self.texts.resize(slots, None);
     }
 
+    fn bytes(&self) -> usize {
+        memory::of_vec(&self.texts) + self.text_bytes
+    }
+
     fn update(&mut self, input: &Input<'_>) -> Result<()> {
         let values = strings(input.arguments.first())?;
         for (row, (slot, weight)) in input.rows().enumerate() {
             if weight > 0 {
                 match &mut self.texts[slot] {
                     Some(text) => {
+                        let before = memory::of_box(text.capacity());
                         text.push_str(&self.separator);
                         text.push_str(values.value(row));
+                        self.text_bytes += memory::of_box(text.capacity()) - before;
                     }
-                    none => *none = Some(values.value(row).to_owned()),
+                    None => self.set(slot, Some(values.value(row))),
                 }
             }
         }
@@ -69,7 +85,7 @@ impl Accumulator for Text {
     }
 
     fn clear(&mut self, slot: Slot) {
-        self.texts[slot as usize] = None;
+        self.set(slot as usize, None);
     }
 
     fn state_columns(&self) -> Vec<(&'static str, DataType)> {
@@ -82,7 +98,7 @@ impl Accumulator for Text {
 
     fn restore(&mut self, slots: &[Slot], columns: &[ArrayRef]) -> Result<()> {
         for (slot, text) in slots.iter().zip(strings(columns.first())?) {
-            self.texts[*slot as usize] = text.map(str::to_owned);
+            self.set(*slot as usize, text);
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use sluice_model::{Error, Result};
 use super::layout::{Identity, Layout};
 use super::rows::{NO_ROW, RowId};
 use crate::key_index::{KeyIndex, Slot};
+use crate::memory;
 
 /// See the module.
 #[derive(Debug)]
@@ -79,6 +80,15 @@ impl Identities {
             Self::Key => {}
             Self::Columns(index) => index.remove(id),
             Self::Arrival(arrivals) => arrivals.remove(id),
+        }
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Key => 0,
+            Self::Columns(index) => index.bytes(),
+            Self::Arrival(Arrivals { numbers, free, .. }) => memory::of_vec(numbers) + memory::of_vec(free),
         }
     }
 

@@ -203,6 +203,10 @@ impl Operator for Join {
         }
     }
 
+    fn state_bytes(&self) -> usize {
+        self.keys.bytes() + self.sides.iter().map(Side::bytes).sum::<usize>()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

@@ -19,6 +19,8 @@ use arrow_select::take::take;
 use hashbrown::HashMap;
 use sluice_model::{Error, Result};
 
+use crate::memory;
+
 /// Number of a row of a side; numbers of rows that are gone are used again.
 pub(super) type RowId = u32;
 
@@ -62,6 +64,8 @@ pub(super) struct RowStore {
     tiers: [Vec<u32>; TIERS.len()],
     /// Chunks that are new or have lost rows since [`RowStore::tidy`].
     touched: Vec<u32>,
+    /// Memory of the chunks.
+    bytes: usize,
 }
 
 /// Columns of some chunks, and rows as chunk among them and position.
@@ -73,6 +77,8 @@ struct Chunk {
     /// By position; [`NO_ROW`] where the row is dead.
     owners: Vec<RowId>,
     live: usize,
+    /// Memory of the columns and owners.
+    bytes: usize,
     /// Not yet in a tier.
     is_new: bool,
 }
@@ -81,7 +87,7 @@ impl RowStore {
     /// A store of rows with columns of these types.
     pub(super) fn new<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Self {
         let nulls = types.into_iter().map(|data_type| new_null_array(data_type, 1)).collect();
-        Self { nulls, chunks: Vec::new(), free: Vec::new(), tiers: Default::default(), touched: Vec::new() }
+        Self { nulls, chunks: Vec::new(), free: Vec::new(), tiers: Default::default(), touched: Vec::new(), bytes: 0 }
     }
 
     /// Takes a batch in; its rows are dead until they are owned.
@@ -89,7 +95,8 @@ impl RowStore {
     /// # Errors
     /// More chunks or rows than numbers.
     pub(super) fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<u32> {
-        self.push_chunk(Chunk { columns, owners: vec![NO_ROW; rows], live: 0, is_new: true })
+        let bytes = bytes_of(&columns) + rows * size_of::<RowId>();
+        self.push_chunk(Chunk { columns, owners: vec![NO_ROW; rows], live: 0, bytes, is_new: true })
     }
 
     /// The row at `place` is alive and belongs to `owner`.
@@ -219,7 +226,8 @@ impl RowStore {
             return Ok(());
         }
         let live = owners.len();
-        let chunk = self.push_chunk(Chunk { columns, owners: owners.clone(), live, is_new: false })?;
+        let bytes = bytes_of(&columns) + memory::of_vec(&owners);
+        let chunk = self.push_chunk(Chunk { columns, owners: owners.clone(), live, bytes, is_new: false })?;
         self.touched.clear();
         self.place_in_tier(chunk);
         for (row, owner) in (0..).zip(owners) {
@@ -235,6 +243,7 @@ impl RowStore {
             Some(number) => number,
             None => u32::try_from(self.chunks.len()).map_err(too_many)?,
         };
+        self.bytes += chunk.bytes;
         match self.chunks.get_mut(number as usize) {
             Some(place) => *place = Some(chunk),
             None => self.chunks.push(Some(chunk)),
@@ -244,7 +253,8 @@ impl RowStore {
     }
 
     fn drop_chunk(&mut self, chunk: u32) {
-        self.chunks[chunk as usize] = None;
+        let dropped = self.chunks[chunk as usize].take();
+        self.bytes -= dropped.map_or(0, |chunk| chunk.bytes);
         self.free.push(chunk);
         for tier in &mut self.tiers {
             tier.retain(|other| *other != chunk);
@@ -264,7 +274,16 @@ impl RowStore {
     }
 
     fn bytes(&self, chunk: u32) -> usize {
-        let columns = self.chunks[chunk as usize].iter().flat_map(|chunk| &chunk.columns);
-        columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+        self.chunks[chunk as usize].as_ref().map_or(0, |chunk| chunk.bytes)
     }
+
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes + memory::of_vec(&self.chunks)
+    }
+}
+
+/// Bytes of the rows of columns; what else lies in buffers that they share is not theirs.
+fn bytes_of(columns: &[ArrayRef]) -> usize {
+    columns.iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
 }

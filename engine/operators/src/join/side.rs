@@ -14,6 +14,7 @@ use super::identities::Identities;
 use super::layout::{Identity, Layout};
 use super::rows::{NO_ROW, Place, RowId, RowStore};
 use crate::key_index::{KeyIndex, Slot};
+use crate::memory;
 use crate::ttl::Ttl;
 
 /// One side of a join.
@@ -245,6 +246,11 @@ impl Side {
         self.book.head(key).is_some() || matches!(self.identities, Identities::Key) && is_saved()
     }
 
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.memory() + self.book.bytes() + self.identities.bytes()
+    }
+
     /// True if nothing is kept.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
@@ -295,6 +301,11 @@ impl Book {
         if self.heads.len() < num_keys {
             self.heads.resize(num_keys, NO_ROW);
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let expiry = self.ttl.as_ref().map_or(0, Ttl::bytes);
+        memory::of_vec(&self.entries) + memory::of_vec(&self.heads) + memory::of_vec(&self.changed) + expiry
     }
 
     pub(super) fn count(&self, id: RowId) -> u64 {

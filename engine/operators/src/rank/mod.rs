@@ -289,6 +289,10 @@ impl Operator for Rank {
         self.windows.as_mut().map_or(0, |windows| windows.open.take_late())
     }
 
+    fn state_bytes(&self) -> usize {
+        self.rows.bytes() + self.ttl.as_ref().map_or(0, Ttl::bytes)
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

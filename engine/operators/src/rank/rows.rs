@@ -17,6 +17,7 @@ use sluice_model::Result;
 
 use crate::bit_set::BitSet;
 use crate::key_index::{KeyIndex, Slot};
+use crate::memory;
 use crate::row_store::{NO_ROW, RowId, RowStore};
 
 use super::sorted::SortedRows;
@@ -104,6 +105,17 @@ impl Rows {
             restoring: None,
             scratch: Vec::new(),
         }
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        let known = memory::of_table::<RowId>(self.known.capacity());
+        // The order of the rows of each partition: a number per row, and the lists that hold them.
+        let order = self.index.len() * SortedRows::OVERHEAD + 2 * size_of::<RowId>() * self.store.len();
+        let restoring =
+            self.restoring.as_ref().map_or(0, |rows| memory::of_table::<((Slot, i64), RowId)>(rows.capacity()));
+        let marks = self.fresh.bytes() + memory::of_vec(&self.gone);
+        self.index.bytes() + memory::of_vec(&self.partitions) + self.store.bytes() + known + order + restoring + marks
     }
 
     /// Makes room for the partitions that the index has come to know.

@@ -5,6 +5,7 @@
 
 use std::mem;
 
+use crate::memory;
 use crate::row_store::RowId;
 
 /// Rows of a short list, at most.
@@ -18,6 +19,9 @@ pub(super) struct SortedRows {
 }
 
 impl SortedRows {
+    /// Bytes of memory of a list with rows, besides their numbers.
+    pub(super) const OVERHEAD: usize = 4 * size_of::<Vec<RowId>>() + 2 * memory::OVERHEAD;
+
     pub(super) fn len(&self) -> usize {
         self.len
     }

@@ -1,6 +1,7 @@
 //! What a job is submitted with.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sluice_model::{ChangelogBatch, Error, Result};
@@ -92,6 +93,11 @@ pub struct JobConfig {
     pub ignore_unclaimed: bool,
     /// Do not hold channels up for barriers; rows may be repeated after a restart.
     pub at_least_once: bool,
+    /// Bytes of memory that the job's operators may take for their state
+    /// (`taskmanager.memory.managed.size`); what is more goes to disk.
+    pub state_memory: Option<u64>,
+    /// Where it goes to (`io.tmp.dirs`); none: where the system has such files.
+    pub spill_dirs: Vec<PathBuf>,
 }
 
 impl Default for JobConfig {
@@ -112,6 +118,8 @@ impl Default for JobConfig {
             restore: Restore::Fresh,
             ignore_unclaimed: false,
             at_least_once: false,
+            state_memory: None,
+            spill_dirs: Vec::new(),
         }
     }
 }

@@ -70,6 +70,9 @@ impl BatchTask {
         }
         self.chain.advance(i64::MAX, &mut sent)?;
         self.outputs.send_all(&mut sent).await?;
+        while self.chain.catch_up(&mut sent)? {
+            self.outputs.send_all(&mut sent).await?;
+        }
         self.outputs.broadcast(StreamElement::End).await;
         self.link.ended();
         loop {

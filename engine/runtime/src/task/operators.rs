@@ -4,7 +4,7 @@ use sluice_model::{Result, StreamElement};
 
 use super::TaskLink;
 use super::lookup::LookupStep;
-use crate::chain::Chain;
+use crate::chain::{Chain, Sent};
 use crate::gate::{Gate, GateEvent};
 use crate::metrics::Activity;
 use crate::output::Outputs;
@@ -65,6 +65,7 @@ impl OperatorTask {
                 }
                 GateEvent::Barrier(barrier) => {
                     has_timers &= !barrier.kind.is_last();
+                    self.catch_up(&mut sent).await?;
                     let state = self.chain.snapshot(barrier, self.link.subtask)?;
                     self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
                     self.link.acknowledge(barrier.checkpoint, None, state);
@@ -72,13 +73,25 @@ impl OperatorTask {
                 GateEvent::End => {
                     has_timers = false;
                     // No further rows will come: event time is at its end.
+                    self.catch_up(&mut sent).await?;
                     self.chain.advance(i64::MAX, &mut sent)?;
                     self.outputs.send_all(&mut sent).await?;
+                    self.catch_up(&mut sent).await?;
                     self.outputs.broadcast(StreamElement::End).await;
                     self.link.ended();
                 }
                 GateEvent::Closed => return Ok(()),
             }
         }
+    }
+
+    /// Works off what operators have put off.
+    async fn catch_up(&mut self, sent: &mut Sent) -> Result<()> {
+        self.link.metrics.clock.enter(Activity::Busy);
+        while self.chain.catch_up(sent)? {
+            self.outputs.send_all(sent).await?;
+            self.link.breathe().await;
+        }
+        Ok(())
     }
 }

@@ -100,8 +100,20 @@ impl SourceTask {
     /// No further rows will come: event time is at its end.
     async fn end_time(&mut self) -> Result<()> {
         let mut sent = Vec::new();
+        self.catch_up().await?;
         self.chain.advance(i64::MAX, &mut sent)?;
-        self.outputs.send_all(&mut sent).await
+        self.outputs.send_all(&mut sent).await?;
+        self.catch_up().await
+    }
+
+    /// Works off what operators have put off.
+    async fn catch_up(&mut self) -> Result<()> {
+        let mut sent = Vec::new();
+        while self.chain.catch_up(&mut sent)? {
+            self.outputs.send_all(&mut sent).await?;
+            self.link.breathe().await;
+        }
+        Ok(())
     }
 
     async fn on_command(&mut self, command: Command) -> Result<()> {
@@ -121,6 +133,7 @@ impl SourceTask {
         if drain {
             self.end_time().await?;
         }
+        self.catch_up().await?;
         let state = self.chain.snapshot(barrier, self.link.subtask)?;
         self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
         if barrier.kind.is_last() {

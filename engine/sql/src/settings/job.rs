@@ -1,5 +1,6 @@
 //! What the settings say about running a job.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sluice_model::{Error, Result, Secret, suggest};
@@ -92,7 +93,15 @@ impl Settings {
             restore: self.restore(mode),
             ignore_unclaimed: self.is_true("execution.state-recovery.ignore-unclaimed-state"),
             at_least_once: checkpointing == "AT_LEAST_ONCE",
+            state_memory: self.memory_size("taskmanager.memory.managed.size").filter(|size| *size > 0),
+            spill_dirs: self.spill_dirs(),
         })
+    }
+
+    /// As in Flink: one directory, or several with commas or colons between them.
+    fn spill_dirs(&self) -> Vec<PathBuf> {
+        let list = self.given("io.tmp.dirs").unwrap_or_default();
+        list.split([',', ':']).map(str::trim).filter(|directory| !directory.is_empty()).map(PathBuf::from).collect()
     }
 
     fn s3(&self) -> S3Options {

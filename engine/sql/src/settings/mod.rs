@@ -30,6 +30,9 @@ const S3_KEYS: [(&str, &str); 5] = [
     ("s3.path.style.access", "Boolean"),
 ];
 
+/// Keys of Flink's cluster that mean something here: key, type.
+const CLUSTER_KEYS: [(&str, &str); 2] = [("taskmanager.memory.managed.size", "MemorySize"), ("io.tmp.dirs", "String")];
+
 /// Families of keys that belong to parts of Flink that are not here.
 const FOREIGN_PREFIXES: [&str; 12] = [
     "yarn.",
@@ -88,7 +91,7 @@ static KEYS: LazyLock<BTreeMap<&'static str, Key>> = LazyLock::new(|| {
         Some((name, Key { type_name, default: (default != "(none)").then_some(default) }))
     });
     let own = OWN_KEYS.iter().map(|(name, type_name, default)| (*name, Key { type_name, default: Some(default) }));
-    let s3 = S3_KEYS.iter().map(|(name, type_name)| (*name, Key { type_name, default: None }));
+    let s3 = S3_KEYS.iter().chain(&CLUSTER_KEYS).map(|(name, type_name)| (*name, Key { type_name, default: None }));
     flink.chain(own).chain(s3).collect()
 });
 
@@ -111,7 +114,7 @@ impl Settings {
     /// An unknown key, with a suggestion; a value of another type.
     pub fn set(&mut self, key: &str, value: &str, position: Option<Position>) -> Result<Option<String>> {
         let key = canonical(key);
-        if FOREIGN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+        if !KEYS.contains_key(key) && FOREIGN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
             self.values.insert(key.to_owned(), value.to_owned());
             return Ok(Some(format!("'{key}' has no effect: Sluice has no such part")));
         }
@@ -234,5 +237,7 @@ mod tests {
         assert!(settings.set("parallelism.default", "2", None).unwrap().is_none());
         assert_eq!(settings.number::<usize>("parallelism.default"), Some(2));
         assert!(settings.set("taskmanager.numberOfTaskSlots", "4", None).unwrap().is_some());
+        assert!(settings.set("taskmanager.memory.managed.size", "256mb", None).unwrap().is_none());
+        assert!(settings.set("taskmanager.memory.managed.size", "much", None).is_err());
     }
 }
