@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogBatch, Error, Result};
+use sluice_operators::StateTable;
 
 use super::file::{Run, SpillFile};
 use crate::operator_state::{Origin, read_tables, write_table};
@@ -23,6 +24,13 @@ const MERGED_BYTES: usize = 4 << 20;
 /// What the rows of a log are rows of, by number: name and columns.
 #[derive(Debug)]
 pub(super) struct Tables(pub(super) Vec<(String, SchemaRef)>);
+
+impl Tables {
+    /// Those of an operator's state.
+    pub(super) fn of_state(tables: &[StateTable]) -> Self {
+        Self(tables.iter().map(|table| (table.name.clone(), Arc::clone(&table.schema))).collect())
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -71,12 +79,13 @@ impl Log {
             let (name, schema) = tables.0.get(table).ok_or_else(no_such_table)?;
             write_table(&mut bytes, name, schema, &batches)
         };
-        for (table, rows) in merged(std::mem::take(&mut self.tail))? {
-            match &mut stream {
-                Some((open, batches)) if *open == table => batches.push(rows),
-                _ => close(stream.replace((table, vec![rows])))?,
+        merged(std::mem::take(&mut self.tail), &mut |table, rows| match &mut stream {
+            Some((open, batches)) if *open == table => {
+                batches.push(rows);
+                Ok(())
             }
-        }
+            _ => close(stream.replace((table, vec![rows]))),
+        })?;
         close(stream)?;
         self.runs.push(Arc::new(file.write(&bytes)?));
         Ok(bytes.len())
@@ -106,7 +115,7 @@ impl Log {
             read.map_err(|error| run.file().damaged(error.to_string()))?;
             outcome?;
         }
-        merged(tail)?.into_iter().try_for_each(|(table, rows)| each(table, rows))
+        merged(tail, each)
     }
 
     /// The runs, if everything is on disk.
@@ -128,23 +137,27 @@ pub(super) fn bytes_of(rows: &ChangelogBatch) -> usize {
 }
 
 /// Puts small batches of a table together where no other is between them.
-fn merged(batches: Vec<(usize, ChangelogBatch)>) -> Result<Vec<(usize, ChangelogBatch)>> {
-    let mut result = Vec::new();
+fn merged(
+    batches: Vec<(usize, ChangelogBatch)>,
+    each: &mut dyn FnMut(usize, ChangelogBatch) -> Result<()>,
+) -> Result<()> {
     let mut open: Vec<ChangelogBatch> = Vec::new();
     let (mut table, mut rows, mut bytes) = (0, 0, 0);
+    let mut close = |table: usize, open: Vec<ChangelogBatch>| match <[ChangelogBatch; 1]>::try_from(open) {
+        Ok([only]) => each(table, only),
+        Err(open) => ChangelogBatch::concat(&open)?.map_or(Ok(()), |rows| each(table, rows)),
+    };
     for (number, batch) in batches {
         let size = bytes_of(&batch);
         if number != table || rows + batch.num_rows() > MERGED_ROWS || bytes + size > MERGED_BYTES {
-            result.extend(ChangelogBatch::concat(&open)?.map(|batch| (table, batch)));
-            open.clear();
+            close(table, std::mem::take(&mut open))?;
             (table, rows, bytes) = (number, 0, 0);
         }
         rows += batch.num_rows();
         bytes += size;
         open.push(batch);
     }
-    result.extend(ChangelogBatch::concat(&open)?.map(|batch| (table, batch)));
-    Ok(result)
+    close(table, open)
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub(crate) use self::budget::{Account, MemoryBudget};
 pub(crate) use self::file::Run;
 pub(crate) use self::running::{Memory, Running};
 
+use self::log::{Log, Tables};
 use self::partitions::Partitions;
 
 /// How often an operator that takes more than its share looks whether others want some of it.
@@ -74,6 +75,8 @@ pub(crate) struct Spilling {
     tables: Vec<StateTable>,
     means: Means,
     phase: Phase,
+    /// State of a checkpoint that no instance has been given yet: it may be too much for one.
+    restored: Log,
     now: i64,
     /// All of the state has been handed out: from then on changes of it may be asked for.
     has_snapshot: bool,
@@ -125,7 +128,8 @@ impl Spilling {
             return Err(Error::bug("state that is dealt by other columns than its input"));
         }
         let blueprint = Arc::new(blueprint);
-        Ok(Self { blueprint, keys, tables, means, phase: Phase::Whole(instance), now: i64::MIN, has_snapshot: false })
+        let (phase, restored) = (Phase::Whole(instance), Log::default());
+        Ok(Self { blueprint, keys, tables, means, phase, restored, now: i64::MIN, has_snapshot: false })
     }
 
     /// Works off rows that have waited longest; false if none wait.
@@ -146,6 +150,7 @@ impl Spilling {
     /// # Errors
     /// The disk is full, or broken; a bug: rows still wait.
     pub(crate) fn snapshot_spilled(&mut self, scope: Scope) -> Result<Vec<Arc<Run>>> {
+        self.settle_restored()?;
         match &mut self.phase {
             Phase::Whole(_) => Ok(Vec::new()),
             Phase::Dealt(partitions) => partitions.snapshot_spilled(scope, &mut self.means),
@@ -154,34 +159,37 @@ impl Spilling {
 
     /// Deals the state to partitions if it has become too large.
     fn settle(&mut self) -> Result<()> {
-        match &mut self.phase {
-            Phase::Dealt(partitions) => partitions.settle(&mut self.means),
-            Phase::Whole(instance) => {
-                let bytes = instance.state_bytes();
-                self.means.account.set(bytes);
-                if bytes <= self.means.account.allowance() {
-                    return Ok(());
-                }
-                self.deal()
-            }
+        let instance = match &mut self.phase {
+            Phase::Dealt(partitions) => return partitions.settle(&mut self.means),
+            Phase::Whole(instance) => instance,
+        };
+        let bytes = instance.state_bytes();
+        self.means.account.set(bytes);
+        if bytes <= self.means.account.allowance() {
+            return Ok(());
         }
-    }
-
-    fn deal(&mut self) -> Result<()> {
-        let Self { blueprint, tables, means, .. } = self;
-        let mut partitions = Partitions::new(Arc::clone(blueprint), tables, means)?;
-        partitions.keeps_changes = means.is_incremental && self.has_snapshot;
-        if let Phase::Whole(instance) = &mut self.phase {
-            tracing::debug!(state = %blueprint.node.state_id, bytes = instance.state_bytes(), "state is spilled");
-            partitions.deal_out(instance.as_mut(), means)?;
-        }
+        let mut partitions = Partitions::new(Arc::clone(&self.blueprint), &self.tables, &self.means)?;
+        partitions.keeps_changes = self.means.is_incremental && self.has_snapshot;
+        partitions.deal_out(instance.as_mut(), &self.means)?;
+        tracing::debug!(state = %self.blueprint.node.state_id, bytes, "state is spilled");
         self.phase = Phase::Dealt(Box::new(partitions));
         self.settle()
+    }
+
+    /// Takes in what was restored, now that all of it is there.
+    fn settle_restored(&mut self) -> Result<()> {
+        if let (false, Phase::Whole(instance)) = (self.restored.is_empty(), &mut self.phase) {
+            let tables = Tables::of_state(&self.tables);
+            self.restored.replay(&tables, &mut |table, rows| instance.restore(table, rows))?;
+            self.settle()?;
+        }
+        Ok(())
     }
 }
 
 impl Operator for Spilling {
     fn on_batch(&mut self, input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
+        self.settle_restored()?;
         match &mut self.phase {
             Phase::Whole(instance) => instance.on_batch(input, batch, output)?,
             Phase::Dealt(partitions) => {
@@ -194,6 +202,7 @@ impl Operator for Spilling {
     }
 
     fn on_watermark(&mut self, watermark: i64, output: Output<'_>) -> Result<()> {
+        self.settle_restored()?;
         match &mut self.phase {
             Phase::Whole(instance) => instance.on_watermark(watermark, output),
             Phase::Dealt(partitions) => {
@@ -204,6 +213,7 @@ impl Operator for Spilling {
     }
 
     fn on_processing_time(&mut self, now: i64, output: Output<'_>) -> Result<()> {
+        self.settle_restored()?;
         self.now = now;
         match &mut self.phase {
             Phase::Whole(instance) => instance.on_processing_time(now, output)?,
@@ -242,7 +252,7 @@ impl Operator for Spilling {
 
     fn state_bytes(&self) -> usize {
         match &self.phase {
-            Phase::Whole(instance) => instance.state_bytes(),
+            Phase::Whole(instance) => instance.state_bytes() + self.restored.memory(),
             Phase::Dealt(partitions) => partitions.memory(),
         }
     }
@@ -253,6 +263,7 @@ impl Operator for Spilling {
 
     /// What is in memory: see [`Spilling::snapshot_spilled`].
     fn snapshot(&mut self, scope: Scope, output: StateOutput<'_>) -> Result<()> {
+        self.settle_restored()?;
         self.has_snapshot |= scope == Scope::All;
         match &mut self.phase {
             Phase::Whole(instance) => instance.snapshot(scope, output),
@@ -264,10 +275,19 @@ impl Operator for Spilling {
     }
 
     fn restore(&mut self, table: usize, rows: ChangelogBatch) -> Result<()> {
-        match &mut self.phase {
-            Phase::Whole(instance) => instance.restore(table, rows)?,
-            Phase::Dealt(partitions) => partitions.restore(table, rows)?,
+        if let Phase::Dealt(partitions) = &mut self.phase {
+            partitions.restore(table, rows)?;
+            return self.settle();
         }
+        self.restored.append(table, rows);
+        self.means.account.set(self.restored.memory());
+        if self.restored.memory() <= self.means.account.allowance() {
+            return Ok(());
+        }
+        let mut partitions = Box::new(Partitions::new(Arc::clone(&self.blueprint), &self.tables, &self.means)?);
+        let tables = Tables::of_state(&self.tables);
+        self.restored.replay(&tables, &mut |table, rows| partitions.restore(table, rows))?;
+        self.phase = Phase::Dealt(partitions);
         self.settle()
     }
 }

@@ -45,10 +45,9 @@ pub(super) struct Partition {
 
 impl Disk {
     pub(super) fn new(file: SpillFile, blueprint: &Blueprint, tables: &[StateTable], written: Counter) -> Self {
-        let state = tables.iter().map(|table| (table.name.clone(), Arc::clone(&table.schema)));
         let inputs = blueprint.inputs.iter().enumerate();
         let inputs = inputs.map(|(input, schema)| (format!("input {input}"), Arc::clone(schema)));
-        Self { file: Arc::new(file), state: Tables(state.collect()), inputs: Tables(inputs.collect()), written }
+        Self { file: Arc::new(file), state: Tables::of_state(tables), inputs: Tables(inputs.collect()), written }
     }
 
     pub(super) fn write_state(&self, log: &mut Log) -> Result<()> {

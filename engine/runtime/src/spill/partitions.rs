@@ -46,7 +46,7 @@ pub(super) struct Partitions {
     distribution: Vec<Vec<usize>>,
     disk: Disk,
     spread: Spread,
-    all: Vec<Partition>,
+    pub(super) all: Vec<Partition>,
     /// The partition that was read last.
     visitor: Option<usize>,
     /// Number of batches that have ever waited.

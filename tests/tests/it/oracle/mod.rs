@@ -249,6 +249,11 @@ impl Case {
         if self.seed % 2 == 1 {
             run("SET 'table.exec.state.ttl' = '1 d'".to_owned()).await?;
         }
+        // And memory that state does not fit into: hardly any, or enough for some of it.
+        if self.seed % 5 == 1 {
+            let size = [1, 2_000, 20_000][(self.seed / 5 % 3) as usize];
+            run(format!("SET 'taskmanager.memory.managed.size' = '{size} bytes'")).await?;
+        }
         // Few of them: every checkpoint is made durable, which the servers of other tests feel.
         if self.seed % 16 == 1 {
             run("SET 'execution.checkpointing.incremental' = 'true'".to_owned()).await?;
