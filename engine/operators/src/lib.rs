@@ -23,6 +23,8 @@ mod key_index;
 mod local_aggregate;
 mod lookup_join;
 mod memory;
+#[cfg(test)]
+mod memory_tests;
 mod normalize;
 mod not_null;
 mod open_windows;

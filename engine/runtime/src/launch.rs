@@ -16,7 +16,7 @@ use crate::coordinator::Commanded;
 use crate::exchange::Partitioner;
 use crate::gate::Gate;
 use crate::graph::{Edge, Vertex};
-use crate::job::{Job, TaskStatus};
+use crate::job::{Job, Subtask, TaskStatus};
 use crate::operator_state::Share;
 use crate::output::{Output, Outputs};
 use crate::program::Head;
@@ -62,6 +62,8 @@ impl Launch<'_> {
     /// An operator cannot be compiled, or a state cannot be read.
     pub(crate) fn launch(&self) -> Result<Commanded> {
         let program = &self.job.program;
+        // All at once: only then it is known who shares the memory.
+        let mut chains = self.chains()?.into_iter();
         let mut wiring = self.wire();
         let mut commanded = Commanded::default();
         let mut index = 0;
@@ -81,14 +83,7 @@ impl Launch<'_> {
                 link.status.set(TaskStatus::Initializing);
                 let outputs = std::mem::take(&mut wiring.outputs[number][subtask]);
                 let gate = std::mem::take(&mut wiring.gates[number][subtask]);
-                let threshold = self.job.config.inline_threshold;
-                let memory = self.memory.as_ref().map(|budget| Memory {
-                    budget: Arc::clone(budget),
-                    metrics: shared.metrics.group.clone(),
-                    is_incremental: self.job.config.incremental,
-                });
-                let chain = Chain::new(&program.plan, vertex, Arc::clone(&self.job.clock), memory.as_ref())?;
-                let mut chain = chain.with_inline_threshold(threshold);
+                let mut chain = chains.next().ok_or_else(|| Error::bug("a subtask without operators"))?;
                 chain.restore(self.states, Share { subtask, parallelism: vertex.parallelism })?;
                 let task = Task {
                     name: task_name(vertex, subtask),
@@ -105,6 +100,23 @@ impl Launch<'_> {
             }
         }
         Ok(commanded)
+    }
+
+    /// The operators of all subtasks, in their order.
+    fn chains(&self) -> Result<Vec<Chain>> {
+        let program = &self.job.program;
+        let vertices = program.graph.vertices.iter().zip(&self.job.subtasks);
+        let subtasks = vertices.flat_map(|(vertex, subtasks)| subtasks.iter().map(move |shared| (vertex, shared)));
+        let chain = |(vertex, shared): (&Vertex, &Subtask)| {
+            let memory = self.memory.as_ref().map(|budget| Memory {
+                budget: Arc::clone(budget),
+                metrics: shared.metrics.group.clone(),
+                is_incremental: self.job.config.incremental,
+            });
+            let chain = Chain::new(&program.plan, vertex, Arc::clone(&self.job.clock), memory.as_ref())?;
+            Ok(chain.with_inline_threshold(self.job.config.inline_threshold))
+        };
+        subtasks.map(chain).collect()
     }
 
     fn wire(&self) -> Wiring {

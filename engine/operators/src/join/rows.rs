@@ -95,7 +95,7 @@ impl RowStore {
     /// # Errors
     /// More chunks or rows than numbers.
     pub(super) fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<u32> {
-        let bytes = bytes_of(&columns) + rows * size_of::<RowId>();
+        let bytes = memory::of_columns(&columns) + rows * size_of::<RowId>();
         self.push_chunk(Chunk { columns, owners: vec![NO_ROW; rows], live: 0, bytes, is_new: true })
     }
 
@@ -226,7 +226,7 @@ impl RowStore {
             return Ok(());
         }
         let live = owners.len();
-        let bytes = bytes_of(&columns) + memory::of_vec(&owners);
+        let bytes = memory::of_columns(&columns) + memory::of_vec(&owners);
         let chunk = self.push_chunk(Chunk { columns, owners: owners.clone(), live, bytes, is_new: false })?;
         self.touched.clear();
         self.place_in_tier(chunk);
@@ -281,9 +281,4 @@ impl RowStore {
     pub(super) fn memory(&self) -> usize {
         self.bytes + memory::of_vec(&self.chunks)
     }
-}
-
-/// Bytes of the rows of columns; what else lies in buffers that they share is not theirs.
-fn bytes_of(columns: &[ArrayRef]) -> usize {
-    columns.iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
 }

@@ -210,6 +210,10 @@ impl Operator for OverAggregate {
         }
     }
 
+    fn state_bytes(&self) -> usize {
+        self.rows.bytes() + self.aggregates.state_bytes()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

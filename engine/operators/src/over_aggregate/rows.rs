@@ -11,6 +11,7 @@ use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 
 use crate::bit_set::BitSet;
 use crate::key_index::{KeyIndex, Slot};
+use crate::memory;
 use crate::row_codec::RowCodec;
 use crate::row_store::{RowId, RowStore};
 use crate::state::{BATCH_ROWS, Scope, StateTable};
@@ -86,6 +87,14 @@ impl Rows {
         let distribution = self.partition.len();
         let schema = Arc::new(Schema::new(fields));
         StateTable { name: "rows".to_owned(), schema, key: distribution + 1, distribution }
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        // Each row is in one list, of those that wait or of those in a frame.
+        let lists =
+            memory::of_vec(&self.frames) + memory::of_vec(&self.counts) + 2 * size_of::<RowId>() * self.store.len();
+        self.partitions.bytes() + self.store.bytes() + lists + self.dirty.bytes() + memory::of_vec(&self.gone)
     }
 
     /// Number of partitions that ever were there at once.

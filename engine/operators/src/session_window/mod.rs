@@ -244,6 +244,10 @@ impl Operator for SessionWindow {
         self.open.take_late()
     }
 
+    fn state_bytes(&self) -> usize {
+        self.rows.bytes()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

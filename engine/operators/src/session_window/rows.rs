@@ -8,6 +8,7 @@ use sluice_model::{Result, RowKind};
 
 use crate::bit_set::BitSet;
 use crate::key_index::{KeyIndex, Slot};
+use crate::memory;
 use crate::row_store::{RowId, RowStore};
 
 /// Rows of a partition without a gap between them.
@@ -77,6 +78,14 @@ impl Rows {
             gone: Vec::new(),
             restoring: HashMap::new(),
         })
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        // Each row is in the list of one session.
+        let sessions = memory::of_vec(&self.sessions) + self.index.len() * size_of::<Session>();
+        let rows = self.store.bytes() + 2 * size_of::<RowId>() * self.store.len();
+        self.index.bytes() + sessions + rows + memory::of_vec(&self.gone_of) + self.fresh.bytes()
     }
 
     pub(super) fn gap(&self) -> i64 {

@@ -18,9 +18,9 @@ use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 
-use crate::StateTable;
 use crate::state::Scope;
 use crate::time::millis;
+use crate::{StateTable, memory};
 
 /// See the module.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(super) struct Buffer {
     columns: Vec<usize>,
     num_keys: usize,
     windows: BTreeMap<i64, Vec<Part>>,
+    /// Memory of their rows.
+    bytes: usize,
     next_sequence: i64,
     /// Rows of windows that are over and that the last snapshot has.
     gone: Vec<Part>,
@@ -43,6 +45,13 @@ struct Part {
     rows: RecordBatch,
     sequence: Int64Array,
     is_saved: bool,
+}
+
+impl Part {
+    /// Memory of its rows.
+    fn bytes(&self) -> usize {
+        memory::of_columns(self.rows.columns()) + self.sequence.len() * size_of::<i64>()
+    }
 }
 
 impl Buffer {
@@ -60,6 +69,7 @@ impl Buffer {
             columns: keys.iter().copied().chain(rest).collect(),
             num_keys: keys.len(),
             windows: BTreeMap::new(),
+            bytes: 0,
             next_sequence: 0,
             gone: Vec::new(),
             restored: Vec::new(),
@@ -77,6 +87,11 @@ impl Buffer {
         fields.insert(self.num_keys, Field::new("$sequence", DataType::Int64, false));
         let schema = Arc::new(Schema::new(fields));
         StateTable { name: name.to_owned(), schema, key: self.num_keys + 1, distribution: self.num_keys }
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Takes rows in; the ends of windows that have rows now and had none before.
@@ -117,6 +132,7 @@ impl Buffer {
             if parts.is_empty() {
                 begun.push(end);
             }
+            self.bytes += part.bytes();
             parts.push(part);
         }
         Ok(begun)
@@ -133,6 +149,7 @@ impl Buffer {
     /// More than 2 GiB of text in one column.
     pub(super) fn take(&mut self, end: i64) -> Result<Option<RecordBatch>> {
         let Some(parts) = self.windows.remove(&end) else { return Ok(None) };
+        self.bytes -= parts.iter().map(Part::bytes).sum::<usize>();
         let rows = concat_batches(&self.input, parts.iter().map(|part| &part.rows)).map_err(Error::from_arrow)?;
         self.gone.extend(parts.into_iter().filter(|part| part.is_saved));
         Ok(Some(rows))

@@ -189,6 +189,10 @@ impl Operator for WindowJoin {
         self.windows.take_late()
     }
 
+    fn state_bytes(&self) -> usize {
+        self.sides.iter().map(Buffer::bytes).sum()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

@@ -9,7 +9,7 @@ mod supervisor;
 
 pub use handle::JobHandle;
 pub use info::{JobException, SubtaskInfo, TaskCounts, VertexInfo, VertexInput};
-pub(crate) use shared::{Job, Request};
+pub(crate) use shared::{Job, Request, Subtask};
 pub use spec::{JobConfig, JobId, JobSpec, StopRequest};
 pub(crate) use status::TaskStatusCell;
 pub use status::{JobStatus, TaskStatus};

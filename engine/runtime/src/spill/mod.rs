@@ -26,6 +26,8 @@ mod log;
 mod partition;
 mod partitions;
 mod running;
+#[cfg(test)]
+mod speed_tests;
 mod spread;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use super::text::{Exposition, Kind};
 use crate::keeper::LostJob;
 
 /// What the well-known metrics mean. `docs/metrics.md` has the same list.
-const HELP: [(&str, &str); 35] = [
+const HELP: [(&str, &str); 39] = [
     ("records_in", "Rows that a task has taken in."),
     ("records_out", "Rows that a task has put out."),
     ("bytes_in", "Bytes in memory of the rows that a task has taken in."),
@@ -15,6 +15,10 @@ const HELP: [(&str, &str); 35] = [
     ("busy_ms", "Time that a task has worked."),
     ("idle_ms", "Time that a task has waited for rows."),
     ("backpressured_ms", "Time that a task has waited for those behind it."),
+    ("state_memory_bytes", "Memory of the state of a task's operators, where it is limited."),
+    ("state_spilled_bytes", "Bytes of state, and of rows that wait for it, written to disk."),
+    ("state_partitions_resident", "Parts of the state of a task's operators that are in memory."),
+    ("state_partitions_spilled", "Parts of the state of a task's operators that are on disk."),
     ("restarts", "Restarts of a job."),
     ("checkpoints_completed", "Checkpoints that completed."),
     ("checkpoints_failed", "Checkpoints that failed."),
