@@ -42,6 +42,7 @@ fn aggregate(function: &str, retracts: bool) -> Box<dyn Operator> {
         retracts,
         update_before: true,
         window_end: None,
+        row_count: None,
     };
     Box::new(GroupAggregate::new(&node, &schema(), &schema()).unwrap())
 }
@@ -54,6 +55,7 @@ fn operators() -> Vec<(&'static str, Box<dyn Operator>)> {
         condition: None,
         unique_keys: [Some(vec![0]), None],
         window_ends: None,
+        inserts_only: [false, false],
     };
     let rank = sluice_plan::Rank {
         partition: vec![0],

@@ -37,8 +37,14 @@ fn node() -> Node {
         filter: None,
         result: Arc::new(Field::new("v", DataType::Utf8, true)),
     };
-    let node =
-        GroupAggregate { group: vec![0], calls: vec![call], retracts: false, update_before: false, window_end: None };
+    let node = GroupAggregate {
+        group: vec![0],
+        calls: vec![call],
+        retracts: false,
+        update_before: false,
+        window_end: None,
+        row_count: None,
+    };
     Node {
         operation: Operation::GroupAggregate(node),
         inputs: vec![Input { node: NodeId(0), port: 0, distribution: Distribution::Single }],

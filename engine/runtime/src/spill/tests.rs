@@ -81,7 +81,8 @@ fn group_aggregate(functions: &[&str], rows: Rows) -> Case {
     });
     let calls = calls.collect();
     let retracts = rows != Rows::Appended;
-    let node = GroupAggregate { group: vec![0], calls, retracts, update_before: true, window_end: None };
+    let node =
+        GroupAggregate { group: vec![0], calls, retracts, update_before: true, window_end: None, row_count: None };
     let name = format!("group {functions:?} {rows:?}");
     case(&name, Operation::GroupAggregate(node), Arc::new(Schema::new(fields)), rows, None)
 }
@@ -94,6 +95,7 @@ fn join(kind: JoinKind, rows: Rows) -> Case {
         null_equals_null: false,
         condition: None,
         unique_keys: [unique.clone(), unique],
+        inserts_only: [rows == Rows::Appended; 2],
         window_ends: None,
     };
     let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
