@@ -6,7 +6,7 @@ use sluice_plan::{Node, Operation};
 
 use crate::{
     AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, Join, LocalAggregate, Normalize,
-    NotNull, Operator, OverAggregate, Rank, SessionWindow, UpsertMaterialize, WindowJoin,
+    NotNull, Operator, OverAggregate, Rank, SessionWindow, TemporalSort, UpsertMaterialize, WindowJoin,
 };
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
@@ -32,6 +32,7 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
             Ok(Some(Box::new(GroupAggregate::new(aggregate, input?, &output?.schema)?)))
         }
         Operation::OverAggregate(over) => Ok(Some(Box::new(OverAggregate::new(over, input?, &output?.schema)?))),
+        Operation::TemporalSort(sort) => Ok(Some(Box::new(TemporalSort::new(sort, input?)?))),
         Operation::Join(join) => Ok(Some(match join.window_ends {
             Some(ends) => Box::new(WindowJoin::new(join, ends, both(inputs)?, &output?.schema)?),
             None => Box::new(Join::new(join, both(inputs)?, &output?.schema)?),

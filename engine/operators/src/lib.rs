@@ -35,13 +35,16 @@ mod row_codec;
 mod row_store;
 mod session_window;
 mod state;
+mod temporal_sort;
 #[cfg(test)]
 mod testing;
 mod time;
+mod timed_rows;
 mod ttl;
 #[cfg(test)]
 mod ttl_tests;
 mod upsert_materialize;
+mod watermark;
 mod window_join;
 
 use std::time::Duration;
@@ -64,6 +67,7 @@ pub use over_aggregate::OverAggregate;
 pub use rank::Rank;
 pub use session_window::SessionWindow;
 pub use state::{Scope, StateOutput, StateTable};
+pub use temporal_sort::TemporalSort;
 pub use upsert_materialize::UpsertMaterialize;
 pub use window_join::WindowJoin;
 

@@ -7,16 +7,15 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::{BooleanArray, RecordBatch};
 use sluice_model::{ChangelogBatch, Error, Result};
 
 use crate::state::{StateOutput, StateTable};
 use crate::time::millis;
+use crate::watermark;
 
 /// What is open, by the end of its window in milliseconds.
 #[derive(Debug)]
@@ -107,15 +106,12 @@ impl<T> OpenWindows<T> {
 
     /// The table of the watermark: one row in each subtask, of which the largest counts.
     pub(crate) fn state_table() -> StateTable {
-        let schema = Arc::new(Schema::new(vec![Field::new("watermark", DataType::Int64, false)]));
-        StateTable { name: "watermark".to_owned(), schema, key: 0, distribution: 0 }
+        watermark::table()
     }
 
     /// Hands out the watermark; `table` is the number of its table.
     pub(crate) fn snapshot(&self, table: usize, output: StateOutput<'_>) -> Result<()> {
-        let column: ArrayRef = Arc::new(Int64Array::from(vec![self.watermark]));
-        let rows = RecordBatch::try_new(Self::state_table().schema, vec![column]).map_err(Error::from_arrow)?;
-        output(table, ChangelogBatch::append(rows))
+        output(table, watermark::row(self.watermark)?)
     }
 
     /// Takes a watermark back.
@@ -123,9 +119,7 @@ impl<T> OpenWindows<T> {
     /// # Errors
     /// A bug: rows of another table.
     pub(crate) fn restore(&mut self, rows: &RecordBatch) -> Result<()> {
-        let column = rows.columns().first().and_then(|column| column.as_any().downcast_ref::<Int64Array>());
-        let column = column.ok_or_else(|| Error::bug("a watermark that is no number"))?;
-        self.watermark = column.iter().flatten().fold(self.watermark, i64::max);
+        self.watermark = self.watermark.max(watermark::largest(rows)?);
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ pub use explain::ExplainDetails;
 pub use node::{
     AggregateCall, AssignWatermark, AssignWindow, Batch, Calc, Expand, Frame, GroupAggregate, GroupingSet, Join,
     JoinKind, LocalAggregate, LookupJoin, Normalize, NotNull, Operation, OverAggregate, Rank, SessionWindow, Sink,
-    SinkTarget, SortColumn, Source, SourceTable, UpsertMaterialize, Values, WindowKind,
+    SinkTarget, SortColumn, Source, SourceTable, TemporalSort, UpsertMaterialize, Values, WindowKind,
 };
 
 /// Position of a node in [`StreamPlan::nodes`].

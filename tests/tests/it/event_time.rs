@@ -34,6 +34,17 @@ const QUERIES: [&str; 11] = [
     "SELECT k, SUM(s) AS total FROM (SELECT k, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS s FROM t) AS q GROUP BY k",
 ];
 
+/// The same table; the order of what comes out counts.
+const ORDERED: [&str; 5] = [
+    "SELECT id, ts FROM t ORDER BY ts",
+    "SELECT id FROM t ORDER BY ts, id DESC",
+    "SELECT v, id FROM t WHERE v > 2 ORDER BY ts ASC, v + id, k DESC",
+    "SELECT k, ts, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS s FROM t ORDER BY ts, k",
+    "SELECT window_end, n FROM (SELECT k, window_time, window_end, COUNT(*) AS n \
+     FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '20' SECOND)) GROUP BY k, window_start, window_end, window_time) AS q \
+     ORDER BY window_time, k",
+];
+
 /// Rows in almost the order of their time.
 fn rows(random: &mut StdRng) -> Vec<String> {
     let count = random.random_range(1..120);
@@ -52,7 +63,8 @@ fn rows(random: &mut StdRng) -> Vec<String> {
     seconds.iter().enumerate().map(row).collect()
 }
 
-async fn result(environment: &Arc<Environment>, settings: &[String], data: &str, query: &str) -> Vec<String> {
+/// The rows that a query puts out, each with its kind, in their order.
+async fn changes(environment: &Arc<Environment>, settings: &[String], data: &str, query: &str) -> Vec<String> {
     let mut session = Session::new(Arc::clone(environment));
     let table = format!(
         "CREATE TABLE t ({COLUMNS}, WATERMARK FOR ts AS ts - INTERVAL '30' SECOND) \
@@ -69,6 +81,12 @@ async fn result(environment: &Arc<Environment>, settings: &[String], data: &str,
     }
     result.job.wait().await.unwrap_or_else(|error| panic!("{query}\n{error}"));
     rows.retain(|row| !row.is_empty());
+    rows
+}
+
+/// What is left of them, sorted.
+async fn result(environment: &Arc<Environment>, settings: &[String], data: &str, query: &str) -> Vec<String> {
+    let rows = changes(environment, settings, data, query).await;
     let (added, taken): (Vec<String>, Vec<String>) =
         rows.into_iter().partition(|row| row.starts_with("+I") || row.starts_with("+U"));
     let mut left: Vec<String> = added.iter().map(|row| row[3..].to_owned()).collect();
@@ -80,25 +98,57 @@ async fn result(environment: &Arc<Environment>, settings: &[String], data: &str,
     left
 }
 
+fn seed() -> u64 {
+    std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random)
+}
+
+fn environment(home: &std::path::Path) -> Arc<Environment> {
+    Arc::new(Environment {
+        connectors: sluice_registry::connectors(),
+        engine: Arc::new(Engine::new(sluice_registry::connectors(), SystemClock::shared())),
+        home: Home::at(home),
+        clock: SystemClock::shared(),
+    })
+}
+
+/// Makes rows those of a table, in batches of any length.
+fn register(random: &mut StdRng, rows: &[String], data: &str) {
+    let batches = rows.chunks(random.random_range(1..30)).map(|rows| from_pretty(COLUMNS, &rows.join(" / ")));
+    sluice_values::register_source(data.to_owned(), batches.collect());
+}
+
+#[test]
+fn rows_come_out_in_the_order_of_time() {
+    super::with_deep_stacks(async {
+        let (seed, home) = (seed(), sluice_tests::scratch().expect("a directory"));
+        let environment = environment(home.path());
+        for (number, query) in ORDERED.iter().cycle().take(6 * ORDERED.len()).enumerate() {
+            let seed = seed.wrapping_add(number as u64);
+            let mut random = StdRng::seed_from_u64(seed);
+            let (rows, data) = (rows(&mut random), format!("ordered-{seed}"));
+            register(&mut random, &rows, &data);
+            let parallelism = format!("SET 'parallelism.default' = '{}'", random.random_range(1..=4));
+            let actual = changes(&environment, &[parallelism], &data, query).await;
+            let batch = "SET 'execution.runtime-mode' = 'batch'".to_owned();
+            let expected = changes(&environment, &[batch], &data, query).await;
+            assert!(
+                !rows.is_empty() && actual == expected,
+                "SLUICE_SEED={seed}: {query}\nstream {actual:?}\nbatch  {expected:?}"
+            );
+        }
+    });
+}
+
 #[test]
 fn streams_of_insertions_equal_batches() {
     super::with_deep_stacks(async {
-        let seed: u64 =
-            std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-        let home = sluice_tests::scratch().expect("a directory");
-        let environment = Arc::new(Environment {
-            connectors: sluice_registry::connectors(),
-            engine: Arc::new(Engine::new(sluice_registry::connectors(), SystemClock::shared())),
-            home: Home::at(home.path()),
-            clock: SystemClock::shared(),
-        });
+        let (seed, home) = (seed(), sluice_tests::scratch().expect("a directory"));
+        let environment = environment(home.path());
         for (number, query) in QUERIES.iter().cycle().take(10 * QUERIES.len()).enumerate() {
             let seed = seed.wrapping_add(number as u64);
             let mut random = StdRng::seed_from_u64(seed);
-            let rows = rows(&mut random);
-            let data = format!("event-time-{seed}");
-            let batches = rows.chunks(random.random_range(1..30)).map(|rows| from_pretty(COLUMNS, &rows.join(" / ")));
-            sluice_values::register_source(data.clone(), batches.collect());
+            let (rows, data) = (rows(&mut random), format!("event-time-{seed}"));
+            register(&mut random, &rows, &data);
             let parallelism = format!("SET 'parallelism.default' = '{}'", random.random_range(1..=4));
             let actual = result(&environment, &[parallelism], &data, query).await;
             let batch = "SET 'execution.runtime-mode' = 'batch'".to_owned();

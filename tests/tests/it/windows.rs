@@ -322,3 +322,18 @@ async fn windows_may_stand_in_group_by() {
         world.finish().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_moment_of_the_clock_come_out_sorted() {
+    let mut world = World::new("sort-clock").await;
+    world.run("SET 'parallelism.default' = '2'").await;
+    world.start("SELECT v, k FROM l ORDER BY p, v DESC").await;
+    world.clock.advance(1_000);
+    world.push("l", "50 a 1 / 01 a 3 / 02 b 2");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.expect(&[]).await;
+    world.clock.advance(1);
+    world.expect(&["+I 1 a", "+I 2 b", "+I 3 a"]).await;
+    assert_eq!(sluice_values::sink_rows("sort-clock-s"), ["+I 3 a", "+I 2 b", "+I 1 a"]);
+    world.finish().await;
+}

@@ -16,30 +16,29 @@
 //! that leave the frame are taken back, rows that enter are added. Rows in frames are kept, without a
 //! bound only the accumulators are.
 
-mod rows;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::interleave::interleave;
 use arrow_select::take::take_record_batch;
 use sluice_model::{ChangelogBatch, Error, Result, RowKind};
 use sluice_plan::Frame;
 
-use self::rows::Rows;
 use crate::group_aggregate::GroupAggregate;
 use crate::row_store::RowId;
 use crate::state::{Scope, StateOutput, StateTable};
-use crate::{Operator, Output};
+use crate::timed_rows::{TimeOf, TimedRows};
+use crate::{Operator, Output, watermark};
 
 /// The operator of [`sluice_plan::OverAggregate`].
 pub struct OverAggregate {
     frame: Frame,
     output: SchemaRef,
-    rows: Rows,
+    rows: TimedRows,
     aggregates: GroupAggregate,
     watermark: i64,
     /// By partition, for the rows that are being put out: the last round, and its time.
@@ -86,10 +85,8 @@ impl OverAggregate {
             row_count: None,
         };
         let aggregates = GroupAggregate::new(&aggregate, input, &Arc::new(Schema::new(inner)))?;
-        let rows = Rows::new(input, &node.partition, node.time)?;
-        let watermark = Arc::new(Schema::new(vec![Field::new("watermark", DataType::Int64, false)]));
-        let watermark = StateTable { name: "watermark".to_owned(), schema: watermark, key: 0, distribution: 0 };
-        let tables = aggregates.state_tables().iter().cloned().chain([rows.table(), watermark]).collect();
+        let rows = TimedRows::new(input, &node.partition, TimeOf::Column(node.time))?;
+        let tables = aggregates.state_tables().iter().cloned().chain([rows.table(), watermark::table()]).collect();
         let output = Arc::clone(output);
         Ok(Self { frame: node.frame, output, rows, aggregates, watermark: i64::MIN, turns: Vec::new(), tables })
     }
@@ -187,10 +184,7 @@ impl Steps {
 impl Operator for OverAggregate {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, _output: Output<'_>) -> Result<()> {
         self.rows.settle_restored();
-        if batch.kinds().is_some_and(|kinds| kinds.iter().any(|kind| *kind != RowKind::Insert as u8)) {
-            return Err(Error::bug("an OVER aggregate in the order of time got a row that is not an insertion"));
-        }
-        self.rows.add(batch.rows(), self.watermark)
+        self.rows.add(&batch, self.watermark)
     }
 
     fn on_watermark(&mut self, watermark: i64, output: Output<'_>) -> Result<()> {
@@ -214,6 +208,10 @@ impl Operator for OverAggregate {
         self.rows.bytes() + self.aggregates.state_bytes()
     }
 
+    fn take_late_rows(&mut self) -> u64 {
+        self.rows.take_late()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }
@@ -223,9 +221,7 @@ impl Operator for OverAggregate {
         self.aggregates.snapshot(scope, output)?;
         let table = self.aggregates.state_tables().len();
         self.rows.snapshot(scope, &self.tables[table].schema, &mut |rows| output(table, rows))?;
-        let column: ArrayRef = Arc::new(Int64Array::from(vec![self.watermark]));
-        let rows = RecordBatch::try_new(Arc::clone(&self.tables[table + 1].schema), vec![column]);
-        output(table + 1, ChangelogBatch::append(rows.map_err(Error::from_arrow)?))
+        output(table + 1, watermark::row(self.watermark)?)
     }
 
     fn restore(&mut self, table: usize, rows: ChangelogBatch) -> Result<()> {
@@ -236,9 +232,7 @@ impl Operator for OverAggregate {
         if table == own {
             return self.rows.restore(&rows);
         }
-        let column = rows.rows().columns().first().and_then(|column| column.as_any().downcast_ref::<Int64Array>());
-        let column = column.ok_or_else(|| Error::bug("a watermark that is no number"))?;
-        self.watermark = column.iter().flatten().fold(self.watermark, i64::max);
+        self.watermark = self.watermark.max(watermark::largest(rows.rows())?);
         Ok(())
     }
 }

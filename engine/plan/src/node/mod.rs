@@ -16,6 +16,7 @@ mod rank;
 mod session_window;
 mod sink;
 mod source;
+mod temporal_sort;
 mod upsert_materialize;
 mod values;
 
@@ -35,6 +36,7 @@ pub use rank::{Rank, SortColumn};
 pub use session_window::SessionWindow;
 pub use sink::{Sink, SinkTarget};
 pub use source::{Source, SourceTable};
+pub use temporal_sort::TemporalSort;
 pub use upsert_materialize::UpsertMaterialize;
 pub use values::Values;
 
@@ -74,6 +76,8 @@ pub enum Operation {
     LookupJoin(Box<LookupJoin>),
     /// Keeps the first rows of every partition.
     Rank(Rank),
+    /// Puts rows out in the order of time.
+    TemporalSort(TemporalSort),
     /// Finds the old content of updated rows.
     Normalize(Normalize),
     /// Keeps rows apart that a sink takes for one.
@@ -123,6 +127,7 @@ impl Operation {
             Self::Join(join) => join.label(),
             Self::LookupJoin(join) => join.label(),
             Self::Rank(rank) => rank.label(),
+            Self::TemporalSort(sort) => sort.label(),
             Self::Normalize(normalize) => normalize.label(),
             Self::UpsertMaterialize(materialize) => materialize.label(),
             Self::Batch(batch) => batch.label(),

@@ -78,7 +78,7 @@ impl Rank {
 }
 
 impl SortColumn {
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         let direction = if self.descending { "DESC" } else { "ASC" };
         let nulls = if self.nulls_first { "NULLS FIRST" } else { "NULLS LAST" };
         format!("${} {direction} {nulls}", self.column)

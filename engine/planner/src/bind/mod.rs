@@ -13,7 +13,6 @@ mod json;
 mod literal;
 mod mistake;
 mod names;
-mod processing_time;
 mod refuse;
 mod rewrite;
 mod tables;

@@ -18,10 +18,10 @@ use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::Parser;
 
 use super::group_window::rewrite_group_windows;
-use super::processing_time::is_processing_time;
+
 use super::tables::Derived;
 use super::{Binder, from_datafusion};
-use crate::logical::{WindowNode, Windowing};
+use crate::logical::{WindowNode, Windowing, is_processing_time};
 
 /// Beginning of the names that stand for windows.
 pub(crate) const PREFIX: &str = "$window";

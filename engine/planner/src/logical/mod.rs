@@ -1,10 +1,12 @@
 //! Parts of a query that DataFusion has no plan node for: those of time.
 
+mod processing_time;
 mod rowtime;
 mod version;
 mod watermark;
 mod window;
 
+pub(crate) use processing_time::is_processing_time;
 pub(crate) use rowtime::rowtime;
 pub(crate) use version::{AS_OF, VersionNode, as_of};
 pub(crate) use watermark::WatermarkNode;

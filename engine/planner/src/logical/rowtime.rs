@@ -22,6 +22,7 @@ pub(crate) fn rowtime(plan: &LogicalPlan) -> Option<usize> {
         }
         LogicalPlan::Filter(filter) => rowtime(&filter.input),
         LogicalPlan::SubqueryAlias(alias) => rowtime(&alias.input),
+        LogicalPlan::Sort(sort) => rowtime(&sort.input),
         LogicalPlan::Window(window) => rowtime(&window.input),
         LogicalPlan::Union(union) => {
             let mut times = union.inputs.iter().map(|input| rowtime(input));

@@ -21,6 +21,7 @@ mod rank;
 mod scans;
 mod sinks;
 mod slices;
+mod sort;
 mod state_ttl;
 mod target;
 mod time;

@@ -107,6 +107,7 @@ impl Nodes {
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate, query)?,
             LogicalPlan::Join(join) => self.join(join, query)?,
             LogicalPlan::Limit(limit) => self.limit(limit, query)?,
+            LogicalPlan::Sort(sort) => self.temporal_sort(sort, query)?,
             LogicalPlan::Window(window) => self.over(window, query)?,
             LogicalPlan::Extension(extension) => self.extension(extension, query)?,
             other => return Err(not_yet(other)),
@@ -404,7 +405,6 @@ fn literal(expression: &Expr) -> Result<ScalarValue> {
 
 fn not_yet(query: &LogicalPlan) -> Error {
     let what = match query {
-        LogicalPlan::Sort(_) => "ORDER BY without LIMIT",
         LogicalPlan::Unnest(_) => "UNNEST",
         LogicalPlan::Subquery(_) => "a sub-query in an expression",
         _ => "this part of the query",

@@ -251,7 +251,7 @@ struct RankOf<'a> {
     rank_name: Option<String>,
 }
 
-fn sort_column(order: &SortExpr, columns: &mut Columns<'_>) -> Result<SortColumn> {
+pub(super) fn sort_column(order: &SortExpr, columns: &mut Columns<'_>) -> Result<SortColumn> {
     let column = columns.place(&order.expr)?;
     Ok(SortColumn { column, descending: !order.asc, nulls_first: order.nulls_first })
 }

@@ -7,10 +7,10 @@
 
 use datafusion_expr::{Expr, LogicalPlan};
 
-use crate::logical::WatermarkNode;
+use super::{WatermarkNode, WindowNode};
 
 /// Whether column `place` of a plan is the time of the clock.
-pub(super) fn is_processing_time(plan: &LogicalPlan, place: usize) -> bool {
+pub(crate) fn is_processing_time(plan: &LogicalPlan, place: usize) -> bool {
     match plan {
         LogicalPlan::Projection(projection) => match projection.expr.get(place).map(bare) {
             Some(Expr::ScalarFunction(call)) => call.name().eq_ignore_ascii_case("proctime"),
@@ -22,11 +22,18 @@ pub(super) fn is_processing_time(plan: &LogicalPlan, place: usize) -> bool {
         },
         LogicalPlan::SubqueryAlias(alias) => is_processing_time(&alias.input, place),
         LogicalPlan::Filter(filter) => is_processing_time(&filter.input, place),
+        LogicalPlan::Sort(sort) => is_processing_time(&sort.input, place),
+        LogicalPlan::Window(window) => {
+            place < window.input.schema().fields().len() && is_processing_time(&window.input, place)
+        }
         LogicalPlan::Union(union) => union.inputs.iter().all(|input| is_processing_time(input, place)),
         LogicalPlan::Extension(extension) => {
             // The time of a window is its end, which watermarks have come to when its rows are put out.
-            let watermark = extension.node.as_any().downcast_ref::<WatermarkNode>();
-            watermark.is_some_and(|watermark| is_processing_time(&watermark.input, place))
+            let node = extension.node.as_any();
+            let watermark = node.downcast_ref::<WatermarkNode>().map(|node| &node.input);
+            let window = node.downcast_ref::<WindowNode>().map(|node| &node.input);
+            let input = watermark.or(window.filter(|input| place < input.schema().fields().len()));
+            input.is_some_and(|input| is_processing_time(input, place))
         }
         LogicalPlan::TableScan(scan) => {
             let derived = scan.source.get_logical_plan();

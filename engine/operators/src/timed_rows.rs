@@ -1,4 +1,12 @@
-//! The rows that an OVER aggregate keeps: those that wait for the watermark, and those in frames.
+//! Rows in the order of time: those that wait until time has come to them, and those in frames.
+//!
+//! ```text
+//! add a 00:02, b 00:01      pending  b, a
+//! due(00:01)                b is taken out, and enters the frame of its partition or is forgotten
+//! add c 00:01               late: dropped and counted
+//! ```
+//!
+//! The time of a row is that of a column, or that of the clock when the row came.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -19,10 +27,10 @@ use crate::time::millis;
 
 /// What is known of a row.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Meta {
+pub(crate) struct Meta {
     /// Its partition.
-    pub(super) slot: Slot,
-    pub(super) time: i64,
+    pub(crate) slot: Slot,
+    pub(crate) time: i64,
     /// Its place in the order of arrival.
     number: i64,
     /// It has been put out, and is in a frame.
@@ -31,12 +39,21 @@ pub(super) struct Meta {
     saved: bool,
 }
 
+/// Where the time of a row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeOf {
+    /// A column of event time.
+    Column(usize),
+    /// The clock, when the row came.
+    Clock,
+}
+
 /// Rows by partition and time.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(crate) struct TimedRows {
     schema: SchemaRef,
     partition: Vec<usize>,
-    time: usize,
+    time: TimeOf,
     partitions: KeyIndex,
     codec: RowCodec,
     store: RowStore<Meta>,
@@ -49,11 +66,13 @@ pub(super) struct Rows {
     dirty: BitSet,
     /// Rows that the last snapshot has and that are not needed any more.
     gone: Vec<RowId>,
+    /// Rows that came too late since [`Self::take_late`].
+    late: u64,
     restored: HashMap<(Slot, i64), RowId>,
 }
 
-impl Rows {
-    pub(super) fn new(schema: &SchemaRef, partition: &[usize], time: usize) -> Result<Self> {
+impl TimedRows {
+    pub(crate) fn new(schema: &SchemaRef, partition: &[usize], time: TimeOf) -> Result<Self> {
         let types: Vec<_> = partition.iter().map(|column| schema.field(*column).data_type().clone()).collect();
         let all: Vec<usize> = (0..schema.fields().len()).collect();
         Ok(Self {
@@ -69,12 +88,13 @@ impl Rows {
             counts: Vec::new(),
             dirty: BitSet::default(),
             gone: Vec::new(),
+            late: 0,
             restored: HashMap::new(),
         })
     }
 
     /// The table of rows.
-    pub(super) fn table(&self) -> StateTable {
+    pub(crate) fn table(&self) -> StateTable {
         let partition = (0..).zip(&self.partition).map(|(n, column): (u32, _)| {
             Field::new(format!("partition{n}"), self.schema.field(*column).data_type().clone(), true)
         });
@@ -83,14 +103,15 @@ impl Rows {
             .map(|(n, field): (u32, _)| Field::new(format!("column{n}"), field.data_type().clone(), true));
         let number = Field::new("number", DataType::Int64, false);
         let fired = Field::new("fired", DataType::Boolean, true);
-        let fields: Vec<_> = partition.chain([number]).chain(columns).chain([fired]).collect();
+        let time = (self.time == TimeOf::Clock).then(|| Field::new("time", DataType::Int64, true));
+        let fields: Vec<_> = partition.chain([number]).chain(columns).chain([fired]).chain(time).collect();
         let distribution = self.partition.len();
         let schema = Arc::new(Schema::new(fields));
         StateTable { name: "rows".to_owned(), schema, key: distribution + 1, distribution }
     }
 
     /// Bytes of memory.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         // Each row is in one list, of those that wait or of those in a frame.
         let lists =
             memory::of_vec(&self.frames) + memory::of_vec(&self.counts) + 2 * size_of::<RowId>() * self.store.len();
@@ -98,33 +119,75 @@ impl Rows {
     }
 
     /// Number of partitions that ever were there at once.
-    pub(super) fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.frames.len()
     }
 
     /// Keeps rows until the watermark reaches them; those that it has passed are left out.
-    pub(super) fn add(&mut self, rows: &RecordBatch, watermark: i64) -> Result<()> {
-        let times = millis(rows.column(self.time).as_ref())?;
-        let slots =
-            self.slots(&self.partition.iter().map(|c| Arc::clone(rows.column(*c))).collect::<Vec<_>>(), rows)?;
+    ///
+    /// # Errors
+    /// A row without a time.
+    pub(crate) fn add(&mut self, batch: &ChangelogBatch, watermark: i64) -> Result<()> {
+        let rows = insertions(batch)?;
+        let TimeOf::Column(column) = self.time else {
+            return Err(Error::bug("rows by the clock have no column of time"));
+        };
+        let times = millis(rows.column(column).as_ref())?;
+        let slots = self.partitions_of(rows)?;
         let encoded = self.codec.encode(rows)?;
         let mut late = 0;
         for (row, (slot, time)) in slots.into_iter().zip(times).enumerate() {
-            let time = time.ok_or_else(|| Error::fix("the time attribute of an OVER window is NULL in a row"))?;
+            let time = time.ok_or_else(|| {
+                Error::fix("the time attribute that rows are ordered by is NULL in a row")
+                    .with_hint("leave such rows out: WHERE the column IS NOT NULL")
+            })?;
             if time <= watermark {
                 late += 1;
                 self.free_partition(slot);
                 continue;
             }
-            let id = self.insert(encoded.row(row), slot, time, self.next)?;
-            self.next += 1;
-            self.dirty.insert(id);
-            self.pending.entry(time).or_default().push(id);
+            self.push(encoded.row(row), slot, time)?;
         }
         if late > 0 {
-            tracing::debug!(rows = late, "rows that came too late for their OVER window were dropped");
+            self.late += late;
+            tracing::debug!(rows = late, "rows that came too late for their order were dropped");
         }
         Ok(())
+    }
+
+    /// Keeps rows that have come at a time of the clock.
+    ///
+    /// # Errors
+    /// None in practice: kernels report bugs as errors.
+    pub(crate) fn add_at(&mut self, batch: &ChangelogBatch, now: i64) -> Result<()> {
+        let rows = insertions(batch)?;
+        let slots = self.partitions_of(rows)?;
+        let encoded = self.codec.encode(rows)?;
+        slots.into_iter().enumerate().try_for_each(|(row, slot)| self.push(encoded.row(row), slot, now))
+    }
+
+    fn push(&mut self, row: &[u8], slot: Slot, time: i64) -> Result<()> {
+        let id = self.insert(row, slot, time, self.next)?;
+        self.next += 1;
+        self.dirty.insert(id);
+        self.pending.entry(time).or_default().push(id);
+        Ok(())
+    }
+
+    /// Number of rows that came too late since the last call.
+    pub(crate) fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
+    }
+
+    /// The time of the first row that waits.
+    pub(crate) fn first_pending(&self) -> Option<i64> {
+        self.pending.first_key_value().map(|(time, _)| *time)
+    }
+
+    /// Slots of the partitions of rows, each of which is held once for every row.
+    fn partitions_of(&mut self, rows: &RecordBatch) -> Result<Vec<Slot>> {
+        let key: Vec<ArrayRef> = self.partition.iter().map(|column| Arc::clone(rows.column(*column))).collect();
+        self.slots(&key, rows)
     }
 
     fn slots(&mut self, key: &[ArrayRef], rows: &RecordBatch) -> Result<Vec<Slot>> {
@@ -154,12 +217,12 @@ impl Rows {
         self.free_partition(slot);
     }
 
-    pub(super) fn meta(&self, id: RowId) -> &Meta {
+    pub(crate) fn meta(&self, id: RowId) -> &Meta {
         self.store.meta(id)
     }
 
     /// Takes out some rows that the watermark has reached, in their order; all rows of a time together.
-    pub(super) fn due(&mut self, watermark: i64) -> Vec<RowId> {
+    pub(crate) fn due(&mut self, watermark: i64) -> Vec<RowId> {
         let mut due = Vec::new();
         while due.len() < BATCH_ROWS
             && let Some(first) = self.pending.first_entry().filter(|first| *first.key() <= watermark)
@@ -170,7 +233,7 @@ impl Rows {
     }
 
     /// Notes that a row is put out, and is in the frames of later ones.
-    pub(super) fn enter(&mut self, id: RowId) {
+    pub(crate) fn enter(&mut self, id: RowId) {
         let meta = self.store.meta_mut(id);
         meta.fired = true;
         self.frames[meta.slot as usize].push_back(id);
@@ -178,14 +241,14 @@ impl Rows {
     }
 
     /// Takes the first row out of the frame of a partition if it is due to leave.
-    pub(super) fn leave(&mut self, slot: Slot, is_out: impl Fn(usize, &Meta) -> bool) -> Option<RowId> {
+    pub(crate) fn leave(&mut self, slot: Slot, is_out: impl Fn(usize, &Meta) -> bool) -> Option<RowId> {
         let frame = &mut self.frames[slot as usize];
         let first = *frame.front()?;
         if is_out(frame.len(), self.store.meta(first)) { frame.pop_front() } else { None }
     }
 
     /// Forgets a row, at the latest with the next snapshot.
-    pub(super) fn forget(&mut self, id: RowId) {
+    pub(crate) fn forget(&mut self, id: RowId) {
         self.dirty.remove(id);
         if self.store.meta(id).saved {
             self.gone.push(id);
@@ -195,12 +258,12 @@ impl Rows {
     }
 
     /// Rows as a batch.
-    pub(super) fn decode(&self, ids: &[RowId]) -> Result<RecordBatch> {
+    pub(crate) fn decode(&self, ids: &[RowId]) -> Result<RecordBatch> {
         let columns = self.codec.decode(ids.iter().map(|id| self.store.get(*id)))?;
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(Error::from_arrow)
     }
 
-    pub(super) fn snapshot(
+    pub(crate) fn snapshot(
         &mut self,
         scope: Scope,
         schema: &SchemaRef,
@@ -243,6 +306,9 @@ impl Rows {
             } else {
                 columns.extend(self.codec.decode(ids.iter().map(|id| self.store.get(*id)))?);
                 columns.push(Arc::new(metas().map(|meta| Some(meta.fired)).collect::<BooleanArray>()));
+                if self.time == TimeOf::Clock {
+                    columns.push(Arc::new(metas().map(|meta| meta.time).collect::<Int64Array>()));
+                }
             }
             let rows = RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::from_arrow)?;
             let kinds = (kind != RowKind::Insert).then(|| RowKinds::from(vec![kind as u8; ids.len()]));
@@ -251,10 +317,12 @@ impl Rows {
         Ok(())
     }
 
-    pub(super) fn restore(&mut self, rows: &ChangelogBatch) -> Result<()> {
-        let lost = || Error::bug("state of an OVER aggregate with other columns");
+    pub(crate) fn restore(&mut self, rows: &ChangelogBatch) -> Result<()> {
+        let lost = || Error::bug("rows in the order of time with other columns");
         let (key, rest) = rows.rows().columns().split_at_checked(self.partition.len()).ok_or_else(lost)?;
-        let [number, columns @ .., fired] = rest else { return Err(lost()) };
+        let (number, rest) = rest.split_first().ok_or_else(lost)?;
+        let (columns, rest) = rest.split_at_checked(self.schema.fields().len()).ok_or_else(lost)?;
+        let (fired, clock) = rest.split_first().ok_or_else(lost)?;
         let numbers = number.as_primitive_opt::<Int64Type>().ok_or_else(lost)?;
         let fired = fired.as_boolean_opt().ok_or_else(lost)?;
         let loose = columns
@@ -263,7 +331,11 @@ impl Rows {
             .map(|(column, field)| Field::new(field.name(), column.data_type().clone(), true));
         let schema = Arc::new(Schema::new(loose.collect::<Vec<_>>()));
         let content = RecordBatch::try_new(schema, columns.to_vec()).map_err(Error::from_arrow)?;
-        let times = millis(content.column(self.time).as_ref())?;
+        let times = match (self.time, clock) {
+            (TimeOf::Column(column), []) => millis(content.column(column).as_ref())?,
+            (TimeOf::Clock, [times]) => times.as_primitive_opt::<Int64Type>().ok_or_else(lost)?.iter().collect(),
+            _ => return Err(lost()),
+        };
         let encoded = self.codec.encode(&content)?;
         let slots = self.slots(key, rows.rows())?;
         for (row, slot) in slots.into_iter().enumerate() {
@@ -291,7 +363,7 @@ impl Rows {
     }
 
     /// Sorts restored rows into their places.
-    pub(super) fn settle_restored(&mut self) {
+    pub(crate) fn settle_restored(&mut self) {
         if self.restored.is_empty() {
             return;
         }
@@ -309,4 +381,12 @@ impl Rows {
             }
         }
     }
+}
+
+/// The rows of a batch, which may be nothing but insertions.
+fn insertions(batch: &ChangelogBatch) -> Result<&RecordBatch> {
+    if batch.kinds().is_some_and(|kinds| kinds.iter().any(|kind| *kind != RowKind::Insert as u8)) {
+        return Err(Error::bug("an operator in the order of time got a row that is not an insertion"));
+    }
+    Ok(batch.rows())
 }
