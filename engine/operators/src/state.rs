@@ -28,7 +28,14 @@ pub struct StateTable {
     pub key: usize,
     /// Number of leading columns by which rows are dealt to subtasks: the columns, in their order,
     /// that the operator's input is dealt by. 0: everything lies in subtask 0.
+    /// [`StateTable::BROADCAST`]: every subtask gets all rows.
     pub distribution: usize,
+}
+
+impl StateTable {
+    /// A [`distribution`](Self::distribution): at another parallelism every subtask gets the rows of
+    /// all, e.g. how far event time had come.
+    pub const BROADCAST: usize = usize::MAX;
 }
 
 /// What a snapshot has to hold.

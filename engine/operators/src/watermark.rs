@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! subtask 0 at 00:05, subtask 1 at 00:05      +I 300000 / +I 300000
+//! restored in 3 subtasks                      all three are at 00:05
 //! ```
+//!
+//! Every subtask writes one row, and after a restore at another parallelism each gets those of all: what
+//! was put out before must not be put out again, wherever its key lies now.
 
 use std::sync::Arc;
 
@@ -17,7 +21,7 @@ use crate::state::StateTable;
 /// The table of the watermark: one row in each subtask, of which the largest counts.
 pub(crate) fn table() -> StateTable {
     let schema = Arc::new(Schema::new(vec![Field::new("watermark", DataType::Int64, false)]));
-    StateTable { name: "watermark".to_owned(), schema, key: 0, distribution: 0 }
+    StateTable { name: "watermark".to_owned(), schema, key: 0, distribution: StateTable::BROADCAST }
 }
 
 /// Its row.

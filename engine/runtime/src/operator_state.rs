@@ -245,6 +245,9 @@ pub(crate) fn read_tables(
 
 impl Share {
     fn of(self, rows: ChangelogBatch, distribution: usize) -> Result<ChangelogBatch> {
+        if distribution == StateTable::BROADCAST {
+            return Ok(rows);
+        }
         if distribution == 0 {
             return Ok(if self.subtask == 0 { rows } else { rows.slice(0, 0) });
         }
@@ -407,6 +410,17 @@ mod tests {
         let mut rows = rows;
         rows.sort();
         assert_eq!(all, rows);
+    }
+
+    #[test]
+    fn every_subtask_gets_what_is_for_all() {
+        let states = [stored("+I 1 a", 0), stored("+I 2 b", 1)];
+        for subtask in 0..3 {
+            let mut keeper = Keeper::new("");
+            keeper.tables[0].distribution = StateTable::BROADCAST;
+            restore(&mut keeper, &states, Share { subtask, parallelism: 3 }).unwrap();
+            assert_eq!(keeper.text(), ["+I 1 a", "+I 2 b"]);
+        }
     }
 
     #[test]
