@@ -26,9 +26,10 @@ use sluice_model::{ChangelogMode, Error, Result};
 
 pub use explain::ExplainDetails;
 pub use node::{
-    AggregateCall, AssignWatermark, AssignWindow, Batch, Calc, Expand, Frame, GroupAggregate, GroupingSet, Join,
-    JoinKind, LocalAggregate, LookupJoin, Normalize, NotNull, Operation, OverAggregate, Rank, SessionWindow, Sink,
-    SinkTarget, SortColumn, Source, SourceTable, TemporalSort, UpsertMaterialize, Values, WindowKind,
+    AggregateCall, AssignWatermark, AssignWindow, Batch, Calc, Expand, Frame, GroupAggregate, GroupingSet,
+    IntervalJoin, Join, JoinKind, LocalAggregate, LookupJoin, Normalize, NotNull, Operation, OverAggregate, Rank,
+    SessionWindow, Sink, SinkTarget, SortColumn, Source, SourceTable, TemporalSort, UpsertMaterialize, Values,
+    WindowKind,
 };
 
 /// Position of a node in [`StreamPlan::nodes`].

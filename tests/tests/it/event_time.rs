@@ -12,8 +12,8 @@ use sluice_sql::{Environment, Home, Outcome, Session};
 
 const COLUMNS: &str = "id INT, k INT, v INT, ts TIMESTAMP(3)";
 
-/// Table `t (id, k, v, ts)`; no two rows have the same `ts`.
-const QUERIES: [&str; 11] = [
+/// Tables `t (id, k, v, ts)` and `u` with other rows; no two rows of a table have the same `ts`.
+const QUERIES: [&str; 20] = [
     "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM t",
     "SELECT id, k, COUNT(*) OVER (PARTITION BY k ORDER BY ts) AS n, MAX(v) OVER (PARTITION BY k ORDER BY ts) AS m FROM t",
     "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW) AS s \
@@ -32,6 +32,22 @@ const QUERIES: [&str; 11] = [
      FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '20' SECOND, INTERVAL '1' MINUTE)) \
      GROUP BY k, window_start, window_end",
     "SELECT k, SUM(s) AS total FROM (SELECT k, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS s FROM t) AS q GROUP BY k",
+    "SELECT t.id, u.id AS uid FROM t, u WHERE t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '20' SECOND AND u.ts",
+    "SELECT t.id, u.id AS uid, u.ts FROM t LEFT JOIN u ON t.k = u.k AND t.ts > u.ts - INTERVAL '10' SECOND \
+     AND t.ts < u.ts + INTERVAL '15' SECOND AND t.v < u.v",
+    "SELECT t.id, t.v, u.id AS uid FROM t RIGHT JOIN u ON t.k = u.k AND u.ts >= t.ts + INTERVAL '5' SECOND \
+     AND u.ts - INTERVAL '1' MINUTE <= t.ts",
+    "SELECT t.id, u.id AS uid FROM t FULL JOIN u ON t.k = u.k AND t.v = u.v \
+     AND u.ts BETWEEN t.ts - INTERVAL '1' MINUTE AND t.ts + INTERVAL '30' SECOND",
+    "SELECT t.id, u.id AS uid FROM t FULL JOIN u ON u.ts BETWEEN t.ts AND t.ts + INTERVAL '3' SECOND",
+    "SELECT t.id, u.id AS uid FROM t LEFT JOIN u ON t.ts = u.ts AND t.k <> u.k",
+    "SELECT id, uid, SUM(uid) OVER (PARTITION BY k ORDER BY ts) AS s FROM (SELECT t.id, t.k, t.ts, u.id AS uid FROM t \
+     LEFT JOIN u ON t.k = u.k AND u.ts BETWEEN t.ts - INTERVAL '40' SECOND AND t.ts + INTERVAL '5' SECOND) AS q",
+    "SELECT window_start, COUNT(*) AS n, SUM(uid) AS s FROM TABLE(TUMBLE((SELECT t.id, u.ts, u.id AS uid FROM t JOIN u \
+     ON t.k = u.k AND t.ts BETWEEN u.ts + INTERVAL '2' SECOND AND u.ts + INTERVAL '50' SECOND), DESCRIPTOR(ts), \
+     INTERVAL '20' SECOND)) GROUP BY window_start, window_end",
+    "SELECT t.id, u.id AS uid, w.id AS wid FROM t JOIN u ON t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '20' SECOND AND u.ts \
+     LEFT JOIN t AS w ON w.v = u.v AND w.ts BETWEEN u.ts AND u.ts + INTERVAL '20' SECOND",
 ];
 
 /// The same table; the order of what comes out counts.
@@ -63,14 +79,19 @@ fn rows(random: &mut StdRng) -> Vec<String> {
     seconds.iter().enumerate().map(row).collect()
 }
 
+/// A table whose rows come in almost the order of their time, and end.
+fn table(name: &str, data: &str) -> String {
+    format!(
+        "CREATE TABLE {name} ({COLUMNS}, p AS PROCTIME(), WATERMARK FOR ts AS ts - INTERVAL '30' SECOND) \
+         WITH ('connector'='values', 'data-id'='{data}-{name}', 'bounded'='true', 'changelog-mode'='I')"
+    )
+}
+
 /// The rows that a query puts out, each with its kind, in their order.
 async fn changes(environment: &Arc<Environment>, settings: &[String], data: &str, query: &str) -> Vec<String> {
     let mut session = Session::new(Arc::clone(environment));
-    let table = format!(
-        "CREATE TABLE t ({COLUMNS}, WATERMARK FOR ts AS ts - INTERVAL '30' SECOND) \
-         WITH ('connector'='values', 'data-id'='{data}', 'bounded'='true', 'changelog-mode'='I')"
-    );
-    for statement in settings.iter().chain([&table]) {
+    let tables = ["t", "u"].map(|name| table(name, data));
+    for statement in settings.iter().chain(&tables) {
         session.execute_text(statement).await.unwrap_or_else(|error| panic!("{statement}\n{error}"));
     }
     let outcome = session.execute_text(query).await.unwrap_or_else(|error| panic!("{query}\n{error}"));
@@ -111,10 +132,13 @@ fn environment(home: &std::path::Path) -> Arc<Environment> {
     })
 }
 
-/// Makes rows those of a table, in batches of any length.
-fn register(random: &mut StdRng, rows: &[String], data: &str) {
-    let batches = rows.chunks(random.random_range(1..30)).map(|rows| from_pretty(COLUMNS, &rows.join(" / ")));
-    sluice_values::register_source(data.to_owned(), batches.collect());
+/// Makes random rows those of both tables, in batches of any length.
+fn register(random: &mut StdRng, data: &str) {
+    for table in ["t", "u"] {
+        let rows = rows(random);
+        let batches = rows.chunks(random.random_range(1..30)).map(|rows| from_pretty(COLUMNS, &rows.join(" / ")));
+        sluice_values::register_source(format!("{data}-{table}"), batches.collect());
+    }
 }
 
 #[test]
@@ -125,18 +149,49 @@ fn rows_come_out_in_the_order_of_time() {
         for (number, query) in ORDERED.iter().cycle().take(6 * ORDERED.len()).enumerate() {
             let seed = seed.wrapping_add(number as u64);
             let mut random = StdRng::seed_from_u64(seed);
-            let (rows, data) = (rows(&mut random), format!("ordered-{seed}"));
-            register(&mut random, &rows, &data);
+            let data = format!("ordered-{seed}");
+            register(&mut random, &data);
             let parallelism = format!("SET 'parallelism.default' = '{}'", random.random_range(1..=4));
             let actual = changes(&environment, &[parallelism], &data, query).await;
             let batch = "SET 'execution.runtime-mode' = 'batch'".to_owned();
             let expected = changes(&environment, &[batch], &data, query).await;
-            assert!(
-                !rows.is_empty() && actual == expected,
-                "SLUICE_SEED={seed}: {query}\nstream {actual:?}\nbatch  {expected:?}"
-            );
+            assert!(actual == expected, "SLUICE_SEED={seed}: {query}\nstream {actual:?}\nbatch  {expected:?}");
         }
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_with_bounds_on_time_keep_rows_for_that_time_only() {
+    let home = sluice_tests::scratch().expect("a directory");
+    let mut session = Session::new(environment(home.path()));
+    for name in ["t", "u"] {
+        session.execute_text(&table(name, "explained")).await.unwrap();
+    }
+    let mut plan = async |condition: &str| {
+        let text = format!("EXPLAIN SELECT t.id, u.id AS uid FROM t JOIN u ON {condition}");
+        let Outcome::Rows(rows) = session.execute_text(&text).await.unwrap() else { panic!("no text") };
+        rows.rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n")
+    };
+    for (condition, bounds) in [
+        ("t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '4' HOUR AND u.ts", "-14400000..0 ms"),
+        ("t.k = u.k AND t.ts > u.ts AND t.ts < u.ts + INTERVAL '1' SECOND", "1..999 ms"),
+        ("t.k = u.k AND u.ts - INTERVAL '1' SECOND <= t.ts AND t.ts + INTERVAL '1' DAY <= u.ts", "-1000..-86400000 ms"),
+        ("t.ts >= u.ts - INTERVAL '1' SECOND AND u.ts + INTERVAL '2' SECOND >= t.ts", "-1000..2000 ms"),
+        ("t.ts = u.ts", "0..0 ms"),
+        ("t.k = u.k AND t.p BETWEEN u.p - INTERVAL '5' SECOND AND u.p", "proctime"),
+    ] {
+        let plan = plan(condition).await;
+        assert!(plan.contains("IntervalJoin: joinType=[InnerJoin]") && plan.contains(bounds), "{condition}\n{plan}");
+    }
+    for condition in [
+        "t.k = u.k AND t.ts > u.ts",
+        "t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '1' MONTH AND u.ts",
+        "t.k = u.k AND t.ts BETWEEN u.p - INTERVAL '1' SECOND AND u.p",
+        "t.k = u.k AND CAST(t.ts AS DATE) = CAST(u.ts AS DATE)",
+    ] {
+        let plan = plan(condition).await;
+        assert!(!plan.contains("IntervalJoin") && plan.contains("Join: joinType"), "{condition}\n{plan}");
+    }
 }
 
 #[test]
@@ -147,16 +202,13 @@ fn streams_of_insertions_equal_batches() {
         for (number, query) in QUERIES.iter().cycle().take(10 * QUERIES.len()).enumerate() {
             let seed = seed.wrapping_add(number as u64);
             let mut random = StdRng::seed_from_u64(seed);
-            let (rows, data) = (rows(&mut random), format!("event-time-{seed}"));
-            register(&mut random, &rows, &data);
+            let data = format!("event-time-{seed}");
+            register(&mut random, &data);
             let parallelism = format!("SET 'parallelism.default' = '{}'", random.random_range(1..=4));
             let actual = result(&environment, &[parallelism], &data, query).await;
             let batch = "SET 'execution.runtime-mode' = 'batch'".to_owned();
             let expected = result(&environment, &[batch], &data, query).await;
-            assert!(
-                !rows.is_empty() && actual == expected,
-                "SLUICE_SEED={seed}: {query}\nstream {actual:?}\nbatch  {expected:?}"
-            );
+            assert!(actual == expected, "SLUICE_SEED={seed}: {query}\nstream {actual:?}\nbatch  {expected:?}");
         }
     });
 }

@@ -16,7 +16,7 @@ use crate::calc::Compiler;
 
 /// A compiled condition.
 #[derive(Debug)]
-pub(super) struct Condition {
+pub(crate) struct Condition {
     expression: Arc<dyn PhysicalExpr>,
     /// The columns that it reads, those of the left first.
     schema: SchemaRef,
@@ -28,7 +28,7 @@ impl Condition {
     ///
     /// # Errors
     /// A bug in the planner: a column that is not there.
-    pub(super) fn compile(condition: &Expr, inputs: [&SchemaRef; 2]) -> Result<Self> {
+    pub(crate) fn compile(condition: &Expr, inputs: [&SchemaRef; 2]) -> Result<Self> {
         let read: Vec<_> = condition.column_refs().into_iter().map(|column| column.name.clone()).collect();
         let mut fields = Vec::new();
         let columns = [("l", inputs[0]), ("r", inputs[1])].map(|(prefix, input)| {
@@ -51,7 +51,7 @@ impl Condition {
     ///
     /// # Errors
     /// The expression fails on a pair, e.g. a division by zero.
-    pub(super) fn evaluate(&self, stores: [&RowStore; 2], places: [&[Place]; 2]) -> Result<BooleanBuffer> {
+    pub(crate) fn evaluate(&self, stores: [&RowStore; 2], places: [&[Place]; 2]) -> Result<BooleanBuffer> {
         let mut columns = stores[0].gather(places[0], self.columns[0].iter().copied())?;
         columns.extend(stores[1].gather(places[1], self.columns[1].iter().copied())?);
         let rows = places[0].len();

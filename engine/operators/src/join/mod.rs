@@ -27,14 +27,14 @@
 //! row to be taken back need agree in these columns only. Without one, a row is identified by all
 //! its columns and counted. Rows of a side that only inserts are not told apart at all.
 
-mod condition;
+pub(crate) mod condition;
 mod emit;
 mod identities;
 mod layout;
 mod pairs;
 #[cfg(test)]
 mod property_tests;
-mod rows;
+pub(crate) mod rows;
 mod side;
 #[cfg(test)]
 mod speed_tests;

@@ -22,10 +22,10 @@ use sluice_model::{Error, Result};
 use crate::memory;
 
 /// Number of a row of a side; numbers of rows that are gone are used again.
-pub(super) type RowId = u32;
+pub(crate) type RowId = u32;
 
 /// No row.
-pub(super) const NO_ROW: RowId = RowId::MAX;
+pub(crate) const NO_ROW: RowId = RowId::MAX;
 
 /// Chunks of a tier are merged when there are so many of them.
 const FAN_IN: usize = 64;
@@ -38,23 +38,23 @@ const MERGED_BYTES: usize = 1 << 30;
 
 /// Where the content of a row lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) chunk: u32,
-    pub(super) row: u32,
+pub(crate) struct Place {
+    pub(crate) chunk: u32,
+    pub(crate) row: u32,
 }
 
 impl Place {
     /// Nowhere: NULL in every column.
-    pub(super) const NONE: Self = Self { chunk: u32::MAX, row: 0 };
+    pub(crate) const NONE: Self = Self { chunk: u32::MAX, row: 0 };
 
-    pub(super) fn is_some(self) -> bool {
+    pub(crate) fn is_some(self) -> bool {
         self.chunk != u32::MAX
     }
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct RowStore {
+pub(crate) struct RowStore {
     /// One row of NULLs.
     nulls: Vec<ArrayRef>,
     /// `None` where a number is free.
@@ -85,7 +85,7 @@ struct Chunk {
 
 impl RowStore {
     /// A store of rows with columns of these types.
-    pub(super) fn new<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Self {
+    pub(crate) fn new<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Self {
         let nulls = types.into_iter().map(|data_type| new_null_array(data_type, 1)).collect();
         Self { nulls, chunks: Vec::new(), free: Vec::new(), tiers: Default::default(), touched: Vec::new(), bytes: 0 }
     }
@@ -94,13 +94,13 @@ impl RowStore {
     ///
     /// # Errors
     /// More chunks or rows than numbers.
-    pub(super) fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<u32> {
+    pub(crate) fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<u32> {
         let bytes = memory::of_columns(&columns) + rows * size_of::<RowId>();
         self.push_chunk(Chunk { columns, owners: vec![NO_ROW; rows], live: 0, bytes, is_new: true })
     }
 
     /// The row at `place` is alive and belongs to `owner`.
-    pub(super) fn own(&mut self, place: Place, owner: RowId) {
+    pub(crate) fn own(&mut self, place: Place, owner: RowId) {
         if let Some(Some(chunk)) = self.chunks.get_mut(place.chunk as usize) {
             chunk.owners[place.row as usize] = owner;
             chunk.live += 1;
@@ -108,7 +108,7 @@ impl RowStore {
     }
 
     /// The row at `place` is dead; it can be gathered until [`RowStore::tidy`].
-    pub(super) fn disown(&mut self, place: Place) {
+    pub(crate) fn disown(&mut self, place: Place) {
         if let Some(Some(chunk)) = self.chunks.get_mut(place.chunk as usize) {
             chunk.owners[place.row as usize] = NO_ROW;
             chunk.live -= 1;
@@ -119,19 +119,19 @@ impl RowStore {
     }
 
     /// The owners of live rows, chunk by chunk.
-    pub(super) fn owners(&self) -> impl Iterator<Item = RowId> {
+    pub(crate) fn owners(&self) -> impl Iterator<Item = RowId> {
         let owners = self.chunks.iter().flatten().flat_map(|chunk| chunk.owners.iter().copied());
         owners.filter(|owner| *owner != NO_ROW)
     }
 
     /// True without chunks.
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.chunks.iter().all(Option::is_none) && self.tiers.iter().all(Vec::is_empty)
     }
 
     /// Number of columns.
-    pub(super) fn num_columns(&self) -> usize {
+    pub(crate) fn num_columns(&self) -> usize {
         self.nulls.len()
     }
 
@@ -139,7 +139,7 @@ impl RowStore {
     ///
     /// # Errors
     /// A bug: a place that is not there. More than 2 GiB of text in one column.
-    pub(super) fn gather(&self, places: &[Place], columns: impl IntoIterator<Item = usize>) -> Result<Vec<ArrayRef>> {
+    pub(crate) fn gather(&self, places: &[Place], columns: impl IntoIterator<Item = usize>) -> Result<Vec<ArrayRef>> {
         let Some(first) = places.first().copied() else {
             return columns.into_iter().map(|column| Ok(self.nulls[column].slice(0, 0))).collect();
         };
@@ -184,7 +184,7 @@ impl RowStore {
     ///
     /// # Errors
     /// As [`RowStore::gather`].
-    pub(super) fn tidy(&mut self, mut moved: impl FnMut(RowId, Place)) -> Result<()> {
+    pub(crate) fn tidy(&mut self, mut moved: impl FnMut(RowId, Place)) -> Result<()> {
         for chunk in std::mem::take(&mut self.touched) {
             let Some(Some(content)) = self.chunks.get_mut(chunk as usize) else { continue };
             if content.live == 0 {

@@ -48,7 +48,7 @@ impl Cost {
         let dealt = dealt.map(|input| below[input.node.0].rows * width(plan.output(input).schema.fields().len()));
         let columns = node.inputs.iter().map(|input| plan.output(input).schema.fields().len()).max().unwrap_or(0);
         let kept = match &node.operation {
-            Operation::Join(_) => read,
+            Operation::Join(_) | Operation::IntervalJoin(_) => read,
             operation if operation.is_stateful() => rows,
             _ => 0.0,
         };
@@ -89,6 +89,7 @@ fn rows_of(operation: &Operation, inputs: &[Cost]) -> f64 {
             _ if join.keys.is_empty() => rows(0) * rows(1),
             _ => rows(0).max(rows(1)),
         },
+        Operation::IntervalJoin(_) => rows(0).max(rows(1)),
         _ => rows(0),
     }
 }

@@ -59,22 +59,26 @@ impl JoinKind {
     pub fn keeps_right(self) -> bool {
         !matches!(self, Self::LeftSemi | Self::LeftAnti | Self::LeftMark)
     }
+
+    /// Its name in `EXPLAIN`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Inner => "InnerJoin",
+            Self::Left => "LeftOuterJoin",
+            Self::Right => "RightOuterJoin",
+            Self::Full => "FullOuterJoin",
+            Self::LeftSemi => "LeftSemiJoin",
+            Self::LeftAnti => "LeftAntiJoin",
+            Self::LeftMark => "LeftMarkJoin",
+        }
+    }
 }
 
 impl Join {
     pub(super) fn label(&self) -> String {
-        let kind = match self.kind {
-            JoinKind::Inner => "InnerJoin",
-            JoinKind::Left => "LeftOuterJoin",
-            JoinKind::Right => "RightOuterJoin",
-            JoinKind::Full => "FullOuterJoin",
-            JoinKind::LeftSemi => "LeftSemiJoin",
-            JoinKind::LeftAnti => "LeftAntiJoin",
-            JoinKind::LeftMark => "LeftMarkJoin",
-        };
         let mut conditions: Vec<_> = self.keys.iter().map(|(left, right)| format!("l{left} = r{right}")).collect();
         conditions.extend(self.condition.iter().map(ToString::to_string));
         let name = if self.window_ends.is_some() { "WindowJoin" } else { "Join" };
-        format!("{name}: joinType=[{kind}], where=[{}]", conditions.join(" AND "))
+        format!("{name}: joinType=[{}], where=[{}]", self.kind.name(), conditions.join(" AND "))
     }
 }

@@ -6,6 +6,7 @@ mod batch;
 mod calc;
 mod expand;
 mod group_aggregate;
+mod interval_join;
 mod join;
 mod local_aggregate;
 mod lookup_join;
@@ -26,6 +27,7 @@ pub use batch::Batch;
 pub use calc::Calc;
 pub use expand::{Expand, GroupingSet};
 pub use group_aggregate::{AggregateCall, GroupAggregate};
+pub use interval_join::IntervalJoin;
 pub use join::{Join, JoinKind};
 pub use local_aggregate::LocalAggregate;
 pub use lookup_join::LookupJoin;
@@ -71,6 +73,8 @@ pub enum Operation {
     OverAggregate(OverAggregate),
     /// Joins two streams.
     Join(Box<Join>),
+    /// Joins two streams whose rows lie near each other in time.
+    IntervalJoin(Box<IntervalJoin>),
     /// Joins a stream with the rows that a table has at the moment. Waits for that table, so that it is
     /// the head of a task.
     LookupJoin(Box<LookupJoin>),
@@ -125,6 +129,7 @@ impl Operation {
             Self::GroupAggregate(aggregate) => aggregate.label(),
             Self::OverAggregate(aggregate) => aggregate.label(),
             Self::Join(join) => join.label(),
+            Self::IntervalJoin(join) => join.label(),
             Self::LookupJoin(join) => join.label(),
             Self::Rank(rank) => rank.label(),
             Self::TemporalSort(sort) => sort.label(),

@@ -1,13 +1,15 @@
 //! Parts of a query that DataFusion has no plan node for: those of time.
 
+mod interval;
 mod processing_time;
 mod rowtime;
 mod version;
 mod watermark;
 mod window;
 
-pub(crate) use processing_time::is_processing_time;
-pub(crate) use rowtime::rowtime;
+pub(crate) use interval::{Interval, interval};
+pub(crate) use processing_time::{is_clock, is_processing_time};
+pub(crate) use rowtime::rowtimes;
 pub(crate) use version::{AS_OF, VersionNode, as_of};
 pub(crate) use watermark::WatermarkNode;
 pub(crate) use window::{WindowNode, Windowing};

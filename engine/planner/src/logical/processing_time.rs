@@ -9,6 +9,18 @@ use datafusion_expr::{Expr, LogicalPlan};
 
 use super::{WatermarkNode, WindowNode};
 
+/// Whether an expression over a plan is the time of the clock.
+pub(crate) fn is_clock(expression: &Expr, plan: &LogicalPlan) -> bool {
+    match bare(expression) {
+        Expr::ScalarFunction(call) => call.name().eq_ignore_ascii_case("proctime"),
+        Expr::Column(column) => {
+            let place = plan.schema().maybe_index_of_column(column);
+            place.is_some_and(|place| is_processing_time(plan, place))
+        }
+        _ => false,
+    }
+}
+
 /// Whether column `place` of a plan is the time of the clock.
 pub(crate) fn is_processing_time(plan: &LogicalPlan, place: usize) -> bool {
     match plan {
@@ -19,6 +31,10 @@ pub(crate) fn is_processing_time(plan: &LogicalPlan, place: usize) -> bool {
                 place.is_some_and(|place| is_processing_time(&projection.input, place))
             }
             _ => false,
+        },
+        LogicalPlan::Join(join) => match place.checked_sub(join.left.schema().fields().len()) {
+            None => is_processing_time(&join.left, place),
+            Some(place) => place < join.right.schema().fields().len() && is_processing_time(&join.right, place),
         },
         LogicalPlan::SubqueryAlias(alias) => is_processing_time(&alias.input, place),
         LogicalPlan::Filter(filter) => is_processing_time(&filter.input, place),

@@ -1,42 +1,50 @@
-//! Which column of a query tells event time.
+//! Which columns of a query tell event time.
 
 use datafusion_expr::{Expr, LogicalPlan};
 
-use super::{WatermarkNode, WindowNode};
+use super::{WatermarkNode, WindowNode, interval};
 
-/// The column that a table's `WATERMARK FOR` is about, where a query passes it on as it is.
+/// The columns that a table's `WATERMARK FOR` is about, where a query passes them on as they are. An
+/// interval join has those of both sides that it compares.
 ///
 /// ```text
 /// SELECT id, ts FROM t        1, where t has WATERMARK FOR ts
 /// SELECT id, CAST(ts AS …)    none: nothing promises the order of that
 /// ```
-pub(crate) fn rowtime(plan: &LogicalPlan) -> Option<usize> {
+pub(crate) fn rowtimes(plan: &LogicalPlan) -> Vec<usize> {
     match plan {
         LogicalPlan::Projection(projection) => {
             let schema = projection.input.schema();
-            let time = rowtime(&projection.input)?;
+            let times = rowtimes(&projection.input);
             let is_time = |expression: &Expr| {
-                passed(expression).and_then(|column| schema.maybe_index_of_column(column)) == Some(time)
+                let place = passed(expression).and_then(|column| schema.maybe_index_of_column(column));
+                place.is_some_and(|place| times.contains(&place))
             };
-            projection.expr.iter().position(is_time)
+            (0..projection.expr.len()).filter(|column| is_time(&projection.expr[*column])).collect()
         }
-        LogicalPlan::Filter(filter) => rowtime(&filter.input),
-        LogicalPlan::SubqueryAlias(alias) => rowtime(&alias.input),
-        LogicalPlan::Sort(sort) => rowtime(&sort.input),
-        LogicalPlan::Window(window) => rowtime(&window.input),
+        LogicalPlan::Filter(filter) => rowtimes(&filter.input),
+        LogicalPlan::SubqueryAlias(alias) => rowtimes(&alias.input),
+        LogicalPlan::Sort(sort) => rowtimes(&sort.input),
+        LogicalPlan::Window(window) => rowtimes(&window.input),
         LogicalPlan::Union(union) => {
-            let mut times = union.inputs.iter().map(|input| rowtime(input));
-            let first = times.next()??;
-            times.all(|time| time == Some(first)).then_some(first)
+            let mut inputs = union.inputs.iter().map(|input| rowtimes(input));
+            let first = inputs.next().unwrap_or_default();
+            inputs.fold(first, |known, times| known.into_iter().filter(|time| times.contains(time)).collect())
+        }
+        LogicalPlan::Join(join) => {
+            let found = interval(join).filter(|interval| !interval.processing_time);
+            let width = join.left.schema().fields().len();
+            found.map_or_else(Vec::new, |interval| vec![interval.times[0], width + interval.times[1]])
         }
         LogicalPlan::Extension(extension) => {
             let node = extension.node.as_any();
             if let Some(watermark) = node.downcast_ref::<WatermarkNode>() {
-                return watermark.input.schema().fields().iter().position(|field| *field.name() == watermark.column);
+                let fields = watermark.input.schema().fields();
+                return fields.iter().position(|field| *field.name() == watermark.column).into_iter().collect();
             }
-            node.downcast_ref::<WindowNode>().and_then(|window| rowtime(&window.input))
+            node.downcast_ref::<WindowNode>().map_or_else(Vec::new, |window| rowtimes(&window.input))
         }
-        _ => None,
+        _ => Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ use super::keys::keeps_order;
 use super::nodes::{Nodes, with_different_names};
 use super::time::WindowColumns;
 use crate::bind::from_datafusion;
+use crate::logical::interval;
 
 /// One input: its node, which columns of it the join goes by, how many of its columns are the query's.
 pub(super) struct Side {
@@ -55,9 +56,12 @@ impl Nodes {
             window_ends: None,
         };
         let windows = self.joined_windows([&left, &right], &node, &outputs);
+        let is_append = outputs.iter().all(|output| output.changelog.is_append());
+        if let Some(interval) = interval(join).filter(|_| windows.is_none() && is_append) {
+            return self.interval_join(interval, node, [left, right], join, query);
+        }
         let node = Join { window_ends: windows.as_ref().map(|windows| [windows[0].end, windows[1].end]), ..node };
-        let appends =
-            windows.is_some() || kind == JoinKind::Inner && outputs.iter().all(|output| output.changelog.is_append());
+        let appends = windows.is_some() || kind == JoinKind::Inner && is_append;
         let widths = (left.width, outputs[0].schema.fields().len(), kept_right);
         let parallelism = if node.keys.is_empty() { 1 } else { self.parallelism() };
         let mut keys = joined_keys(&outputs, &left.keys, &right.keys, kind);
@@ -108,7 +112,7 @@ impl Nodes {
         Ok(Side { input: columns.add(self, from, query)?, keys, width })
     }
 
-    fn dealt(&self, side: Side, parallelism: usize) -> Input {
+    pub(super) fn dealt(&self, side: Side, parallelism: usize) -> Input {
         let mut input = side.input;
         let upstream = self.plan().node(input.node).parallelism;
         if parallelism > 1 {
@@ -121,7 +125,7 @@ impl Nodes {
 
     /// Drops the columns that were only there to join by. `widths`: columns of the left that are the
     /// query's, all columns of the left, and columns of the right that are the result's.
-    fn without_computed_keys(
+    pub(super) fn without_computed_keys(
         &mut self,
         joined: Input,
         (left, all_left, right): (usize, usize, usize),
@@ -173,7 +177,7 @@ fn kind(join_type: JoinType) -> (JoinKind, bool) {
 }
 
 /// The condition over `l0, l1, …` and `r0, r1, …`.
-fn condition(filter: &Expr, join: &datafusion_expr::Join, is_swapped: bool) -> Result<Expr> {
+pub(super) fn condition(filter: &Expr, join: &datafusion_expr::Join, is_swapped: bool) -> Result<Expr> {
     let (left, right) = if is_swapped { ("r", "l") } else { ("l", "r") };
     let renamed = filter.clone().transform(|node| match node {
         Expr::Column(column) => {

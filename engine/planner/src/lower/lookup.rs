@@ -22,7 +22,7 @@ use super::nodes::Nodes;
 use super::scans::base_table;
 use crate::bind::from_datafusion;
 use crate::catalog::CatalogTable;
-use crate::logical::{AS_OF, VersionNode, WatermarkNode};
+use crate::logical::{AS_OF, VersionNode, WatermarkNode, is_clock};
 
 /// The table as of a time that a side of a join is made of, if it is.
 pub(super) fn version(plan: &LogicalPlan) -> Option<&VersionNode> {
@@ -240,36 +240,10 @@ fn time_of(expression: &Expr) -> Option<&Expr> {
 
 /// Rows are looked up when they come by: the time has to be the processing time of the left side.
 fn check_time(time: &Expr, join: &datafusion_expr::Join, table: &str) -> Result<()> {
-    if is_processing_time(time, &join.left) {
+    if is_clock(time, &join.left) {
         return Ok(());
     }
     Err(Error::fix(format!("table '{table}' FOR SYSTEM_TIME AS OF {time} is not supported yet"))
         .because("it is no processing time of the left side, and joins by event time are missing")
         .with_hint("declare a column proc_time AS PROCTIME() on the left table, and write AS OF o.proc_time"))
-}
-
-/// Whether an expression over a plan is a column that `PROCTIME()` makes.
-fn is_processing_time(expression: &Expr, plan: &LogicalPlan) -> bool {
-    let index = match expression {
-        Expr::Alias(alias) => return is_processing_time(&alias.expr, plan),
-        Expr::ScalarFunction(call) => return call.name().eq_ignore_ascii_case("proctime"),
-        Expr::Column(column) => plan.schema().maybe_index_of_column(column),
-        _ => None,
-    };
-    index.is_some_and(|index| is_processing_time_column(index, plan))
-}
-
-fn is_processing_time_column(index: usize, plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Projection(projection) => is_processing_time(&projection.expr[index], &projection.input),
-        LogicalPlan::Join(join) => match index.checked_sub(join.left.schema().fields().len()) {
-            None => is_processing_time_column(index, &join.left),
-            Some(index) => join.right.schema().fields().len() > index && is_processing_time_column(index, &join.right),
-        },
-        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) | LogicalPlan::Extension(_) => {
-            let input = plan.inputs().into_iter().find(|input| input.schema().fields().len() > index);
-            input.is_some_and(|input| is_processing_time_column(index, input))
-        }
-        _ => false,
-    }
 }

@@ -11,6 +11,7 @@ mod aggregate;
 mod batch;
 mod columns;
 mod fields;
+mod interval;
 mod join;
 mod keys;
 mod lookup;

@@ -12,7 +12,7 @@ use sluice_plan::{AggregateCall, Frame, Input, Operation, Output, OverAggregate}
 use super::aggregate::{Call, lower_call};
 use super::columns::Columns;
 use super::nodes::Nodes;
-use crate::logical::rowtime;
+use crate::logical::rowtimes;
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -82,12 +82,13 @@ fn time_of(function: &WindowFunction, input: &LogicalPlan) -> Result<usize> {
         Expr::Column(column) => input.schema().maybe_index_of_column(column),
         _ => None,
     };
-    match rowtime(input) {
-        Some(time) if place == Some(time) => Ok(time),
-        known => {
+    let times = rowtimes(input);
+    match place.filter(|place| times.contains(place)) {
+        Some(time) => Ok(time),
+        None => {
             let error = Error::fix("OVER windows' ordering in stream mode must be defined on a time attribute")
                 .because(format!("{name} is ordered by {}", order.expr));
-            Err(match known.map(|time| input.schema().field(time).name().clone()) {
+            Err(match times.first().map(|time| input.schema().field(*time).name().clone()) {
                 Some(time) => {
                     error.with_hint(format!("order it by {time}, or keep the first rows only: WHERE rn <= n"))
                 }

@@ -7,7 +7,7 @@ use sluice_plan::{Input, Operation, Output, TemporalSort};
 use super::columns::Columns;
 use super::nodes::Nodes;
 use super::rank::sort_column;
-use crate::logical::{is_processing_time, rowtime};
+use crate::logical::{is_processing_time, rowtimes};
 
 impl Nodes {
     /// One subtask puts all rows in their order.
@@ -43,16 +43,16 @@ fn time_of(sort: &Sort) -> Result<(usize, bool)> {
         Expr::Column(column) => sort.input.schema().maybe_index_of_column(column),
         _ => None,
     };
-    let rowtime = rowtime(&sort.input);
+    let times = rowtimes(&sort.input);
     match place {
-        Some(place) if first.asc && rowtime == Some(place) => Ok((place, false)),
+        Some(place) if first.asc && times.contains(&place) => Ok((place, false)),
         Some(place) if first.asc && is_processing_time(&sort.input, place) => Ok((place, true)),
         _ => {
             let error = Error::fix("sort on a non-time-attribute field is not supported").because(format!(
                 "a stream has no end, and a row that comes before all others in the order of {first} may come at any \
                  time"
             ));
-            Err(match rowtime.map(|time| sort.input.schema().field(time).name().clone()) {
+            Err(match times.first().map(|time| sort.input.schema().field(*time).name().clone()) {
                 Some(time) => {
                     error.with_hint(format!("order by {time} first, ascending, or keep the first rows: LIMIT n"))
                 }
