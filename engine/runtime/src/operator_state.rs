@@ -149,16 +149,18 @@ impl OperatorSnapshot {
     /// # Errors
     /// A bug: rows that do not fit their table.
     pub(crate) fn encode(self) -> Result<TaskState> {
-        let mut bytes = Vec::with_capacity(self.spilled.iter().map(|run| run.len()).sum());
-        // What was spilled is older than what the operator has handed out since.
-        for run in &self.spilled {
-            bytes.extend_from_slice(&run.read()?);
-        }
+        let mut handed_out = Vec::new();
         for (table, batches) in &self.tables {
             if !batches.is_empty() || self.part == Part::Base {
-                write_table(&mut bytes, &table.name, &table.schema, batches)?;
+                write_table(&mut handed_out, &table.name, &table.schema, batches)?;
             }
         }
+        // What was spilled may be more than what fits into memory twice: no room is taken for more.
+        let mut bytes = Vec::with_capacity(self.spilled.iter().map(|run| run.len()).sum::<usize>() + handed_out.len());
+        for run in &self.spilled {
+            run.read(&mut bytes)?;
+        }
+        bytes.append(&mut handed_out);
         let size = bytes.len() as u64;
         self.sizes.add(self.part, size);
         let part = if self.part == Part::Base && size < self.threshold { Part::Whole } else { self.part };

@@ -83,15 +83,15 @@ impl SpillFile {
 }
 
 impl Run {
-    /// Its bytes.
+    /// Appends its bytes.
     ///
     /// # Errors
     /// The disk is broken.
-    pub(crate) fn read(&self) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.length];
-        let read = self.file.file.read_exact_at(&mut bytes, self.start);
-        read.map_err(|error| failed("read", &self.file.directory, &error))?;
-        Ok(bytes)
+    pub(crate) fn read(&self, bytes: &mut Vec<u8>) -> Result<()> {
+        let start = bytes.len();
+        bytes.resize(start + self.length, 0);
+        let read = self.file.file.read_exact_at(&mut bytes[start..], self.start);
+        read.map_err(|error| failed("read", &self.file.directory, &error))
     }
 
     /// Number of bytes.
@@ -186,7 +186,8 @@ mod tests {
                 runs.push((byte, file.write(&bytes).unwrap()));
             } else if !runs.is_empty() {
                 let (byte, run) = runs.swap_remove(random.random_range(0..runs.len()));
-                let bytes = run.read().unwrap();
+                let mut bytes = Vec::new();
+                run.read(&mut bytes).unwrap();
                 assert!(bytes.len() == run.len() && bytes.iter().all(|read| *read == byte));
             }
             largest = largest.max(file.space.lock().unwrap().end);

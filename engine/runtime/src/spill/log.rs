@@ -102,7 +102,8 @@ impl Log {
     ) -> Result<()> {
         let Self { runs, tail, .. } = std::mem::take(self);
         for run in runs {
-            let bytes = run.read()?;
+            let mut bytes = Vec::new();
+            run.read(&mut bytes)?;
             let origin = Origin { id: "spilled", subtask: 0 };
             let names = tables.0.iter().map(|(name, schema)| (name.as_str(), schema));
             let mut outcome = Ok(());

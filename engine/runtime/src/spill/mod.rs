@@ -146,8 +146,8 @@ impl Spilling {
         Ok(true)
     }
 
-    /// The part of a snapshot that lies on disk, which is older than what [`Operator::snapshot`] hands
-    /// out behind it. It is in the form of a checkpoint.
+    /// The part of a snapshot that lies on disk, in the form of a checkpoint: everything or nothing. The
+    /// rest comes from [`Operator::snapshot`], behind it.
     ///
     /// # Errors
     /// The disk is full, or broken; a bug: rows still wait.
@@ -155,7 +155,7 @@ impl Spilling {
         self.settle_restored()?;
         match &mut self.phase {
             Phase::Whole(_) => Ok(Vec::new()),
-            Phase::Dealt(partitions) => partitions.snapshot_spilled(scope, &mut self.means),
+            Phase::Dealt(partitions) => partitions.snapshot(scope, &mut self.means),
         }
     }
 
@@ -263,7 +263,7 @@ impl Operator for Spilling {
         &self.tables
     }
 
-    /// What is in memory: see [`Spilling::snapshot_spilled`].
+    /// What does not come from [`Spilling::snapshot_spilled`].
     fn snapshot(&mut self, scope: Scope, output: StateOutput<'_>) -> Result<()> {
         self.settle_restored()?;
         self.has_snapshot |= scope == Scope::All;
@@ -271,7 +271,7 @@ impl Operator for Spilling {
             Phase::Whole(instance) => instance.snapshot(scope, output),
             Phase::Dealt(partitions) => {
                 partitions.keeps_changes = self.means.is_incremental && self.has_snapshot;
-                partitions.snapshot_resident(scope, output)
+                Ok(())
             }
         }
     }

@@ -18,10 +18,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sluice_model::{ChangelogBatch, Error, Gauge, Result};
-use sluice_operators::{Operator, Output, Scope, StateOutput, StateTable};
+use sluice_operators::{Operator, Output, Scope, StateTable};
 
 use super::file::{Run, SpillFile};
-use super::log::bytes_of;
+use super::log::{Log, bytes_of};
 use super::partition::{Disk, Partition, write_out};
 use super::spread::Spread;
 use super::{Blueprint, Means};
@@ -328,8 +328,9 @@ impl Partitions {
         self.held.drain(..released).last().map(|(watermark, _)| watermark)
     }
 
-    /// The part of a snapshot that is on disk.
-    pub(super) fn snapshot_spilled(&mut self, scope: Scope, means: &mut Means) -> Result<Vec<Arc<Run>>> {
+    /// A snapshot, on disk: that of partitions in memory is written there, one by one, because all of
+    /// them at once would take as much memory again.
+    pub(super) fn snapshot(&mut self, scope: Scope, means: &mut Means) -> Result<Vec<Arc<Run>>> {
         if self.oldest().is_some() {
             return Err(Error::bug("a snapshot of an operator for which rows wait"));
         }
@@ -340,14 +341,13 @@ impl Partitions {
             let changes = std::mem::take(&mut partition.changes);
             let log = if scope == Scope::All { &partition.state } else { &changes };
             runs.extend(log.runs().iter().map(Arc::clone));
+            if let Some(instance) = &mut partition.instance {
+                let mut log = Log::default();
+                write_out(instance.as_mut(), scope, &mut log, &self.disk)?;
+                runs.extend(log.runs().iter().map(Arc::clone));
+            }
         }
         Ok(runs)
-    }
-
-    /// The part that is in memory.
-    pub(super) fn snapshot_resident(&mut self, scope: Scope, output: StateOutput<'_>) -> Result<()> {
-        let instances = self.all.iter_mut().filter_map(|partition| partition.instance.as_mut());
-        instances.into_iter().try_for_each(|instance| instance.snapshot(scope, output))
     }
 }
 

@@ -22,6 +22,11 @@ fn config(bed: &TestBed) -> JobConfig {
     JobConfig { incremental: true, inline_threshold: 0, restore: Restore::Latest, ..bed.config() }
 }
 
+/// Memory for all of the state, for some of it, or for hardly any.
+fn memory(run: u64) -> Option<u64> {
+    [None, Some(100_000), Some(1)][run as usize % 3]
+}
+
 /// Inserts all keys first, so that later changes are few beside them.
 fn script() -> Vec<Row> {
     let mut script: Vec<Row> = (0..2000).map(|id| (sluice_model::RowKind::Insert, id, -1)).collect();
@@ -65,7 +70,8 @@ async fn errors_and_panics_at_random_points_change_nothing() {
     for seed in 0..6 {
         let bed = TestBed::new(World::default().with_script("in", script.clone()));
         bed.world.faults.arm(seed, 8, 600);
-        let job = bed.submit(plan(1 + seed as usize % 4, "true"), config(&bed));
+        let config = JobConfig { state_memory: memory(seed), ..config(&bed) };
+        let job = bed.submit(plan(1 + seed as usize % 4, "true"), config);
         job.wait().await.unwrap();
         let context = format!("seed {seed}");
         assert_eq!(materialised(&bed.world.log("log"), &context), final_table(&script), "{context}");
@@ -79,7 +85,8 @@ async fn kills_at_random_points_change_nothing_at_any_parallelism() {
     let mut bed = TestBed::new(World::default().with_script("in", script.clone()));
     let mut built = 0;
     for kill in 0..16_u64 {
-        let job = bed.submit(plan(1 + kill as usize % 4, "true"), config(&bed));
+        let config = JobConfig { state_memory: memory(kill), ..config(&bed) };
+        let job = bed.submit(plan(1 + kill as usize % 4, "true"), config);
         tokio::time::sleep(Duration::from_millis(25 + (kill * 37) % 71)).await;
         if kill % 3 == 0 {
             // A savepoint in between holds everything, and takes nothing from the checkpoints.
