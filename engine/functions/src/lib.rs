@@ -40,11 +40,11 @@ mod misc;
 mod numeric;
 mod planner;
 mod regexp;
-mod row_number;
 mod session;
 mod text;
 mod time;
 mod types;
+mod window;
 
 use std::sync::Arc;
 
@@ -55,9 +55,9 @@ pub use bind::{bind_expr, bind_plan};
 pub use cast::{cast, cast_array, cast_udf, implicit_cast, keeps_order_of_time};
 pub use error::from_datafusion;
 pub use planner::expr_planner;
-pub use row_number::row_number;
 pub use session::SessionInfo;
 pub use types::{common_type, type_of};
+pub use window::{WINDOW_FUNCTIONS, window_function};
 
 /// Every scalar function, by Flink's names in lower case.
 ///

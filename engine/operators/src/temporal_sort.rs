@@ -19,7 +19,7 @@ use sluice_model::{ChangelogBatch, Error, Result};
 use crate::row_codec::RowCodec;
 use crate::row_store::RowId;
 use crate::state::{Scope, StateOutput, StateTable};
-use crate::timed_rows::{TimeOf, TimedRows};
+use crate::timed_rows::{Clock, TimeOf, TimedRows};
 use crate::{Operator, Output, watermark};
 
 /// Places of the state tables.
@@ -36,13 +36,6 @@ pub struct TemporalSort {
     /// What the clock shows, if that is the time.
     clock: Option<Clock>,
     tables: [StateTable; 2],
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    now: i64,
-    /// Nothing comes any more: nothing has to wait.
-    is_ended: bool,
 }
 
 impl TemporalSort {
@@ -63,7 +56,7 @@ impl TemporalSort {
             rows,
             order: RowCodec::sorted(input, &order)?,
             watermark: i64::MIN,
-            clock: node.processing_time.then_some(Clock { now: i64::MIN, is_ended: false }),
+            clock: node.processing_time.then(Clock::new),
         })
     }
 
@@ -121,9 +114,7 @@ impl Operator for TemporalSort {
     fn on_processing_time(&mut self, now: i64, output: Output<'_>) -> Result<()> {
         self.rows.settle_restored();
         let Some(clock) = &mut self.clock else { return Ok(()) };
-        // A clock that is set back stands still.
-        clock.now = clock.now.max(now);
-        let over = clock.now.saturating_sub(1);
+        let over = clock.tell(now);
         self.put_out(over, output)
     }
 

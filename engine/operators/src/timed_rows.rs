@@ -48,6 +48,27 @@ pub(crate) enum TimeOf {
     Clock,
 }
 
+/// What the clock shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    pub(crate) now: i64,
+    /// Nothing comes any more: nothing has to wait.
+    pub(crate) is_ended: bool,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { now: i64::MIN, is_ended: false }
+    }
+
+    /// Notes the time, and returns the last millisecond that is over. A clock that is set back stands
+    /// still.
+    pub(crate) fn tell(&mut self, now: i64) -> i64 {
+        self.now = self.now.max(now);
+        self.now.saturating_sub(1)
+    }
+}
+
 /// Rows by partition and time.
 #[derive(Debug)]
 pub(crate) struct TimedRows {

@@ -13,7 +13,7 @@ use sluice_sql::{Environment, Home, Outcome, Session};
 const COLUMNS: &str = "id INT, k INT, v INT, ts TIMESTAMP(3)";
 
 /// Tables `t (id, k, v, ts)` and `u` with other rows; no two rows of a table have the same `ts`.
-const QUERIES: [&str; 20] = [
+const QUERIES: [&str; 22] = [
     "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM t",
     "SELECT id, k, COUNT(*) OVER (PARTITION BY k ORDER BY ts) AS n, MAX(v) OVER (PARTITION BY k ORDER BY ts) AS m FROM t",
     "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW) AS s \
@@ -31,6 +31,9 @@ const QUERIES: [&str; 20] = [
     "SELECT k, window_end, SUM(v) AS s \
      FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '20' SECOND, INTERVAL '1' MINUTE)) \
      GROUP BY k, window_start, window_end",
+    "SELECT id, RANK() OVER (PARTITION BY k ORDER BY ts) AS r, DENSE_RANK() OVER (PARTITION BY k ORDER BY ts) AS d, \
+     FIRST_VALUE(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS f FROM t WHERE v > 0",
+    "SELECT id, LAG(v) OVER (PARTITION BY k ORDER BY ts) AS a, LAG(v + 1, 3, id) OVER (PARTITION BY k ORDER BY ts) AS b FROM t",
     "SELECT k, SUM(s) AS total FROM (SELECT k, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS s FROM t) AS q GROUP BY k",
     "SELECT t.id, u.id AS uid FROM t, u WHERE t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '20' SECOND AND u.ts",
     "SELECT t.id, u.id AS uid, u.ts FROM t LEFT JOIN u ON t.k = u.k AND t.ts > u.ts - INTERVAL '10' SECOND \

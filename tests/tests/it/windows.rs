@@ -327,7 +327,13 @@ async fn windows_may_stand_in_group_by() {
 async fn rows_of_a_moment_of_the_clock_come_out_sorted() {
     let mut world = World::new("sort-clock").await;
     world.run("SET 'parallelism.default' = '2'").await;
-    world.start("SELECT v, k FROM l ORDER BY p, v DESC").await;
+    // Not by way of a view: the order inside of one does not count.
+    world.run("CREATE TABLE s (v INT, k STRING) WITH ('connector'='values', 'data-id'='sort-clock-s')").await;
+    let Outcome::Submitted { mut jobs, .. } = world.run("INSERT INTO s SELECT v, k FROM l ORDER BY p, v DESC").await
+    else {
+        panic!("no job")
+    };
+    world.job = jobs.pop().map(|job| job.handle);
     world.clock.advance(1_000);
     world.push("l", "50 a 1 / 01 a 3 / 02 b 2");
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -335,5 +341,40 @@ async fn rows_of_a_moment_of_the_clock_come_out_sorted() {
     world.clock.advance(1);
     world.expect(&["+I 1 a", "+I 2 b", "+I 3 a"]).await;
     assert_eq!(sluice_values::sink_rows("sort-clock-s"), ["+I 3 a", "+I 2 b", "+I 1 a"]);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_goes_by_the_clock() {
+    let mut world = World::new("over-clock").await;
+    world.run("SET 'parallelism.default' = '2'").await;
+    let query = "SELECT k, v, SUM(v) OVER (PARTITION BY k ORDER BY p ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s, \
+                 COUNT(*) OVER (PARTITION BY k ORDER BY p) AS n, LAG(v, 1, 0) OVER (PARTITION BY k ORDER BY p) AS b FROM l";
+    world.start(query).await;
+    // The rows' own time does not matter.
+    world.push("l", "50 a 1 / 01 a 2 / 02 b 7");
+    world.expect(&["+I a 1 1 1 0", "+I a 2 3 2 1", "+I b 7 7 1 0"]).await;
+    world.clock.advance(1_000);
+    world.push("l", "03 a 4");
+    world.expect(&["+I a 1 1 1 0", "+I a 2 3 2 1", "+I a 4 6 3 2", "+I b 7 7 1 0"]).await;
+    world.finish().await;
+
+    let mut world = World::new("over-clock-range").await;
+    let query = "SELECT k, v, SUM(v) OVER (PARTITION BY k ORDER BY p \
+                 RANGE BETWEEN INTERVAL '5' SECOND PRECEDING AND CURRENT ROW) AS s FROM l";
+    world.start(query).await;
+    world.push("l", "50 a 1 / 01 a 2");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.expect(&[]).await;
+    world.clock.advance(4_000);
+    world.expect(&["+I a 1 3", "+I a 2 3"]).await;
+    world.push("l", "01 a 4");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.clock.advance(2_000);
+    world.expect(&["+I a 1 3", "+I a 2 3", "+I a 4 7"]).await;
+    world.push("l", "01 a 8");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.clock.advance(1);
+    world.expect(&["+I a 1 3", "+I a 2 3", "+I a 4 7", "+I a 8 12"]).await;
     world.finish().await;
 }

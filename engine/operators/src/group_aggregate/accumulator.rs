@@ -14,6 +14,7 @@ use sluice_model::{Error, Result};
 use sluice_plan::AggregateCall;
 
 use super::extreme::RetractableExtreme;
+use super::in_order::{Lag, Ranks};
 use super::kept::{Rule, kept};
 use super::list::{List, Listing};
 use super::moments::{Moments, Spread};
@@ -126,6 +127,9 @@ pub(super) fn accumulator(call: &AggregateCall, types: &[DataType], retracts: bo
         "listagg" if retracts => Box::new(List::new(first()?, Listing::joined(literal))?),
         "listagg" => Box::new(Text::new(literal.unwrap_or(","))),
         "array_agg" => Box::new(List::new(first()?, Listing::array(&result)?)?),
+        "rank" => Box::new(Ranks::new(false)),
+        "dense_rank" => Box::new(Ranks::new(true)),
+        "lag" => Box::new(Lag::new(first()?, literal)?),
         "stddev_pop" => Box::new(Moments::new(&first()?, &result, Spread::StddevPop)?),
         "stddev_samp" | "stddev" => Box::new(Moments::new(&first()?, &result, Spread::StddevSamp)?),
         "var_pop" => Box::new(Moments::new(&first()?, &result, Spread::VarPop)?),
@@ -141,7 +145,7 @@ const IGNORE_NULLS: &str = "ignore nulls";
 pub(super) fn counts_nulls(call: &AggregateCall) -> bool {
     let ignores = call.literals.first().is_some_and(|literal| literal.eq_ignore_ascii_case(IGNORE_NULLS));
     match call.function.as_str() {
-        "single_value" => true,
+        "single_value" | "lag" => true,
         "array_agg" => !ignores,
         _ => false,
     }

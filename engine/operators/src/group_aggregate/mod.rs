@@ -31,6 +31,7 @@ mod call;
 mod codec;
 mod emission;
 mod extreme;
+mod in_order;
 mod kept;
 mod list;
 mod marks;

@@ -15,6 +15,9 @@
 //! of each partition, and a round goes through the accumulators of a [`GroupAggregate`] at once: rows
 //! that leave the frame are taken back, rows that enter are added. Rows in frames are kept, without a
 //! bound only the accumulators are.
+//!
+//! In processing time the time of a row is that of the clock when it comes. Nothing has to wait, except in
+//! frames of milliseconds: rows of one millisecond see each other.
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +34,7 @@ use sluice_plan::Frame;
 use crate::group_aggregate::GroupAggregate;
 use crate::row_store::RowId;
 use crate::state::{Scope, StateOutput, StateTable};
-use crate::timed_rows::{TimeOf, TimedRows};
+use crate::timed_rows::{Clock, TimeOf, TimedRows};
 use crate::{Operator, Output, watermark};
 
 /// The operator of [`sluice_plan::OverAggregate`].
@@ -41,6 +44,8 @@ pub struct OverAggregate {
     rows: TimedRows,
     aggregates: GroupAggregate,
     watermark: i64,
+    /// What the clock shows, if that is the time.
+    clock: Option<Clock>,
     /// By partition, for the rows that are being put out: the last round, and its time.
     turns: Vec<Option<(usize, i64)>>,
     /// Those of the aggregates, then the rows, then the watermark.
@@ -85,10 +90,34 @@ impl OverAggregate {
             row_count: None,
         };
         let aggregates = GroupAggregate::new(&aggregate, input, &Arc::new(Schema::new(inner)))?;
-        let rows = TimedRows::new(input, &node.partition, TimeOf::Column(node.time))?;
+        let time = if node.processing_time { TimeOf::Clock } else { TimeOf::Column(node.time) };
+        let rows = TimedRows::new(input, &node.partition, time)?;
         let tables = aggregates.state_tables().iter().cloned().chain([rows.table(), watermark::table()]).collect();
         let output = Arc::clone(output);
-        Ok(Self { frame: node.frame, output, rows, aggregates, watermark: i64::MIN, turns: Vec::new(), tables })
+        let clock = node.processing_time.then(Clock::new);
+        let (watermark, turns) = (i64::MIN, Vec::new());
+        Ok(Self { frame: node.frame, output, rows, aggregates, watermark, clock, turns, tables })
+    }
+
+    /// Rows of one millisecond of the clock see each other, so that they wait for its end.
+    fn is_by_millisecond(&self) -> bool {
+        matches!(self.frame, Frame::AllTime | Frame::Millis(_))
+    }
+
+    /// Puts out what time has come to.
+    fn put_out(&mut self, until: i64, output: Output<'_>) -> Result<()> {
+        let is_bounded = matches!(self.frame, Frame::Rows(_) | Frame::Millis(_));
+        loop {
+            let due = self.rows.due(until);
+            if due.is_empty() {
+                return Ok(());
+            }
+            let steps = self.steps(&due);
+            let finished = steps.finished(is_bounded);
+            let results = self.results(steps)?;
+            finished.into_iter().for_each(|id| self.rows.forget(id));
+            output(results)?;
+        }
     }
 
     /// Deals rows to rounds.
@@ -182,26 +211,35 @@ impl Steps {
 }
 
 impl Operator for OverAggregate {
-    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, _output: Output<'_>) -> Result<()> {
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
         self.rows.settle_restored();
-        self.rows.add(&batch, self.watermark)
+        let Some(clock) = self.clock else { return self.rows.add(&batch, self.watermark) };
+        self.rows.add_at(&batch, clock.now)?;
+        if self.is_by_millisecond() { Ok(()) } else { self.put_out(clock.now, output) }
     }
 
     fn on_watermark(&mut self, watermark: i64, output: Output<'_>) -> Result<()> {
         self.rows.settle_restored();
-        self.watermark = self.watermark.max(watermark);
-        let is_bounded = matches!(self.frame, Frame::Rows(_) | Frame::Millis(_));
-        loop {
-            let due = self.rows.due(self.watermark);
-            if due.is_empty() {
+        if let Some(clock) = &mut self.clock {
+            if watermark != i64::MAX {
                 return Ok(());
             }
-            let steps = self.steps(&due);
-            let finished = steps.finished(is_bounded);
-            let results = self.results(steps)?;
-            finished.into_iter().for_each(|id| self.rows.forget(id));
-            output(results)?;
+            clock.is_ended = true;
         }
+        self.watermark = self.watermark.max(watermark);
+        self.put_out(self.watermark, output)
+    }
+
+    fn on_processing_time(&mut self, now: i64, output: Output<'_>) -> Result<()> {
+        self.rows.settle_restored();
+        let Some(clock) = &mut self.clock else { return Ok(()) };
+        let over = clock.tell(now);
+        self.put_out(over, output)
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        self.clock.filter(|clock| !clock.is_ended)?;
+        self.rows.first_pending().map(|time| time.saturating_add(1))
     }
 
     fn state_bytes(&self) -> usize {

@@ -16,8 +16,9 @@ pub enum Frame {
 }
 
 /// Each row of an append-only input with aggregates over the frame that ends with it, in the order of
-/// event time: a row is put out when the watermark has reached its time. Rows that come later than that
-/// are dropped.
+/// time. In event time a row is put out when the watermark has reached its time, and rows that come later
+/// than that are dropped. In processing time a row is put out at once, or, in a frame of milliseconds,
+/// when its millisecond is over.
 ///
 /// The result has the columns of the input, then those of the calls.
 ///
@@ -30,8 +31,10 @@ pub enum Frame {
 pub struct OverAggregate {
     /// Input columns of the partition; none: one partition.
     pub partition: Vec<usize>,
-    /// Input column of event time.
+    /// Input column of the time.
     pub time: usize,
+    /// The time is that of the clock.
+    pub processing_time: bool,
     /// How far back the aggregates look.
     pub frame: Frame,
     /// What is computed, over input columns.
@@ -48,8 +51,9 @@ impl OverAggregate {
             Frame::Rows(rows) => format!("ROWS BETWEEN {rows} PRECEDING AND CURRENT ROW"),
             Frame::Millis(millis) => format!("RANGE BETWEEN {millis} PRECEDING AND CURRENT ROW"),
         };
+        let mode = if self.processing_time { ", time=[processing]" } else { "" };
         format!(
-            "OverAggregate: partitionBy=[{}], orderBy=[${} ASC], window=[{frame}], select=[{}]",
+            "OverAggregate: partitionBy=[{}], orderBy=[${} ASC]{mode}, window=[{frame}], select=[{}]",
             partition.join(", "),
             self.time,
             calls.join(", ")

@@ -54,7 +54,7 @@ impl ContextProvider for Binder<'_> {
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        name.eq_ignore_ascii_case("row_number").then(sluice_functions::row_number)
+        sluice_functions::window_function(name)
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
@@ -78,7 +78,7 @@ impl ContextProvider for Binder<'_> {
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        vec!["row_number".to_owned()]
+        sluice_functions::WINDOW_FUNCTIONS.map(str::to_owned).to_vec()
     }
 }
 

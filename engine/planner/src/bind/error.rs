@@ -55,19 +55,15 @@ fn schema_error(error: &SchemaError) -> Error {
 }
 
 /// Functions that Flink has and that need state; so that they are not taken for misspelt ones.
-const AGGREGATES: [&str; 17] = [
+const AGGREGATES: [&str; 13] = [
     "array_agg",
     "avg",
     "count",
     "first_value",
-    "lag",
     "last_value",
-    "lead",
     "listagg",
     "max",
     "min",
-    "rank",
-    "row_number",
     "stddev_pop",
     "stddev_samp",
     "sum",

@@ -9,7 +9,7 @@ mod window;
 
 pub(crate) use interval::{Interval, interval};
 pub(crate) use processing_time::{is_clock, is_processing_time};
-pub(crate) use rowtime::rowtimes;
+pub(crate) use rowtime::{is_rowtime, rowtimes};
 pub(crate) use version::{AS_OF, VersionNode, as_of};
 pub(crate) use watermark::WatermarkNode;
 pub(crate) use window::{WindowNode, Windowing};

@@ -4,47 +4,49 @@ use datafusion_expr::{Expr, LogicalPlan};
 
 use super::{WatermarkNode, WindowNode, interval};
 
-/// The columns that a table's `WATERMARK FOR` is about, where a query passes them on as they are. An
-/// interval join has those of both sides that it compares.
+/// The columns of a query that tell event time.
 ///
 /// ```text
 /// SELECT id, ts FROM t        1, where t has WATERMARK FOR ts
 /// SELECT id, CAST(ts AS …)    none: nothing promises the order of that
 /// ```
 pub(crate) fn rowtimes(plan: &LogicalPlan) -> Vec<usize> {
+    (0..plan.schema().fields().len()).filter(|place| is_rowtime(plan, *place)).collect()
+}
+
+/// Whether a column tells event time: one that a table's `WATERMARK FOR` is about, or the `window_time` of
+/// a window, also behind `GROUP BY window_time`, where a query passes it on as it is. An interval join has
+/// those of both sides that it compares.
+pub(crate) fn is_rowtime(plan: &LogicalPlan, place: usize) -> bool {
+    let below = |input: &LogicalPlan, expression: Option<&Expr>| {
+        let place = expression.and_then(passed).and_then(|column| input.schema().maybe_index_of_column(column));
+        place.is_some_and(|place| is_rowtime(input, place))
+    };
     match plan {
-        LogicalPlan::Projection(projection) => {
-            let schema = projection.input.schema();
-            let times = rowtimes(&projection.input);
-            let is_time = |expression: &Expr| {
-                let place = passed(expression).and_then(|column| schema.maybe_index_of_column(column));
-                place.is_some_and(|place| times.contains(&place))
-            };
-            (0..projection.expr.len()).filter(|column| is_time(&projection.expr[*column])).collect()
-        }
-        LogicalPlan::Filter(filter) => rowtimes(&filter.input),
-        LogicalPlan::SubqueryAlias(alias) => rowtimes(&alias.input),
-        LogicalPlan::Sort(sort) => rowtimes(&sort.input),
-        LogicalPlan::Window(window) => rowtimes(&window.input),
-        LogicalPlan::Union(union) => {
-            let mut inputs = union.inputs.iter().map(|input| rowtimes(input));
-            let first = inputs.next().unwrap_or_default();
-            inputs.fold(first, |known, times| known.into_iter().filter(|time| times.contains(time)).collect())
-        }
+        LogicalPlan::Projection(projection) => below(&projection.input, projection.expr.get(place)),
+        LogicalPlan::Aggregate(aggregate) => below(&aggregate.input, aggregate.group_expr.get(place)),
+        LogicalPlan::Filter(filter) => is_rowtime(&filter.input, place),
+        LogicalPlan::SubqueryAlias(alias) => is_rowtime(&alias.input, place),
+        LogicalPlan::Sort(sort) => is_rowtime(&sort.input, place),
+        LogicalPlan::Window(window) => place < window.input.schema().fields().len() && is_rowtime(&window.input, place),
+        LogicalPlan::Union(union) => union.inputs.iter().all(|input| is_rowtime(input, place)),
         LogicalPlan::Join(join) => {
-            let found = interval(join).filter(|interval| !interval.processing_time);
             let width = join.left.schema().fields().len();
-            found.map_or_else(Vec::new, |interval| vec![interval.times[0], width + interval.times[1]])
+            let found = interval(join).filter(|interval| !interval.processing_time);
+            found.is_some_and(|interval| [interval.times[0], width + interval.times[1]].contains(&place))
         }
         LogicalPlan::Extension(extension) => {
             let node = extension.node.as_any();
             if let Some(watermark) = node.downcast_ref::<WatermarkNode>() {
-                let fields = watermark.input.schema().fields();
-                return fields.iter().position(|field| *field.name() == watermark.column).into_iter().collect();
+                return watermark.input.schema().fields().iter().position(|field| *field.name() == watermark.column)
+                    == Some(place);
             }
-            node.downcast_ref::<WindowNode>().map_or_else(Vec::new, |window| rowtimes(&window.input))
+            node.downcast_ref::<WindowNode>().is_some_and(|window| {
+                let width = window.input.schema().fields().len();
+                if place < width { is_rowtime(&window.input, place) } else { place + 1 == plan.schema().fields().len() }
+            })
         }
-        _ => Vec::new(),
+        _ => false,
     }
 }
 

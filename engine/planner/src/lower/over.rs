@@ -1,8 +1,8 @@
-//! Aggregates `OVER` the rows before each row, in the order of event time.
+//! Aggregates `OVER` the rows before each row, in the order of time.
 
 use std::sync::Arc;
 
-use arrow_schema::{FieldRef, Schema};
+use arrow_schema::{DataType, FieldRef, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::{NullTreatment, WindowFunction};
 use datafusion_expr::{Expr, LogicalPlan, Window, WindowFrame, WindowFrameBound, WindowFrameUnits};
@@ -12,7 +12,7 @@ use sluice_plan::{AggregateCall, Frame, Input, Operation, Output, OverAggregate}
 use super::aggregate::{Call, lower_call};
 use super::columns::Columns;
 use super::nodes::Nodes;
-use crate::logical::rowtimes;
+use crate::logical::{is_processing_time, is_rowtime, rowtimes};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -22,7 +22,7 @@ impl Nodes {
     pub(super) fn over(&mut self, window: &Window, query: &LogicalPlan) -> Result<Input> {
         let functions = window.window_expr.iter().map(function).collect::<Result<Vec<_>>>()?;
         let [first, ..] = functions.as_slice() else { return Err(Error::bug("a window without a function")) };
-        let time = time_of(first, &window.input)?;
+        let (time, processing_time) = time_of(first, &window.input)?;
         let from = self.lower(&window.input)?;
         let source = self.plan().output(&from).clone();
         if !source.changelog.is_append() {
@@ -34,7 +34,10 @@ impl Nodes {
         let results = window.schema.as_arrow().fields().iter().skip(width).cloned();
         let mut columns = Columns::all(&window.input, source.clone())?;
         let partition = first.params.partition_by.iter().map(|key| columns.place(key)).collect::<Result<Vec<_>>>()?;
-        let calls = functions.iter().zip(results).map(|(function, result)| call(function, result, &mut columns));
+        let calls = functions
+            .iter()
+            .zip(results)
+            .map(|(function, result)| call(function, processing_time, result, &mut columns));
         let calls = calls.collect::<Result<Vec<_>>>()?;
         let input = columns.add(self, from, query)?;
         let (mut input, parallelism) = self.dealt_by(input, &partition);
@@ -48,7 +51,7 @@ impl Nodes {
                 fields.push(Arc::clone(&calls[*member].1.result));
             }
             let calls = members.iter().map(|member| calls[*member].1.clone()).collect();
-            let node = OverAggregate { partition: partition.clone(), time, frame, calls };
+            let node = OverAggregate { partition: partition.clone(), time, processing_time, frame, calls };
             let output = Output { schema: Arc::new(Schema::new(fields)), ..below };
             let id = self.state_id("over", query);
             input = self.add(Operation::OverAggregate(node), vec![input], output, parallelism, id)?;
@@ -65,8 +68,8 @@ fn function(expression: &Expr) -> Result<&WindowFunction> {
     }
 }
 
-/// The column that the rows are ordered by, which has to tell event time.
-fn time_of(function: &WindowFunction, input: &LogicalPlan) -> Result<usize> {
+/// The column that the rows are ordered by, which has to tell the time, and whether it is the clock's.
+fn time_of(function: &WindowFunction, input: &LogicalPlan) -> Result<(usize, bool)> {
     let name = function.fun.name().to_uppercase();
     let [order] = function.params.order_by.as_slice() else {
         return Err(match function.params.order_by.as_slice() {
@@ -82,13 +85,13 @@ fn time_of(function: &WindowFunction, input: &LogicalPlan) -> Result<usize> {
         Expr::Column(column) => input.schema().maybe_index_of_column(column),
         _ => None,
     };
-    let times = rowtimes(input);
-    match place.filter(|place| times.contains(place)) {
-        Some(time) => Ok(time),
-        None => {
+    match place {
+        Some(time) if is_rowtime(input, time) => Ok((time, false)),
+        Some(time) if is_processing_time(input, time) => Ok((time, true)),
+        _ => {
             let error = Error::fix("OVER windows' ordering in stream mode must be defined on a time attribute")
                 .because(format!("{name} is ordered by {}", order.expr));
-            Err(match times.first().map(|time| input.schema().field(*time).name().clone()) {
+            Err(match rowtimes(input).first().map(|time| input.schema().field(*time).name().clone()) {
                 Some(time) => {
                     error.with_hint(format!("order it by {time}, or keep the first rows only: WHERE rn <= n"))
                 }
@@ -98,20 +101,64 @@ fn time_of(function: &WindowFunction, input: &LogicalPlan) -> Result<usize> {
     }
 }
 
-fn call(function: &WindowFunction, result: FieldRef, columns: &mut Columns<'_>) -> Result<(Frame, AggregateCall)> {
+fn call(
+    function: &WindowFunction,
+    processing_time: bool,
+    result: FieldRef,
+    columns: &mut Columns<'_>,
+) -> Result<(Frame, AggregateCall)> {
     let params = &function.params;
     let name = function.fun.name().to_lowercase();
-    if name == "row_number" {
-        let call = Call { name: "count", arguments: &[], distinct: false, ignores_nulls: false, filter: None };
-        return Ok((Frame::AllRows, lower_call(&call, result, columns)?));
-    }
-    if !matches!(function.fun, datafusion_expr::WindowFunctionDefinition::AggregateUDF(_)) {
-        return Err(Error::fix(format!("{} OVER a window is not supported yet", name.to_uppercase())));
+    let plain = |name, arguments| Call { name, arguments, distinct: false, ignores_nulls: false, filter: None };
+    let order = || params.order_by.iter().map(|order| order.expr.clone()).collect::<Vec<_>>();
+    // Those that are no aggregates go by rows, whatever the frame.
+    match name.as_str() {
+        "row_number" => return Ok((Frame::AllRows, lower_call(&plain("count", &[]), result, columns)?)),
+        "rank" | "dense_rank" => {
+            return Ok((Frame::AllRows, lower_call(&plain(&name, &order()), result, columns)?));
+        }
+        "lag" => return Ok((Frame::AllRows, lag(function, result, columns)?)),
+        "lead" => {
+            return Err(Error::fix("LEAD cannot run on a stream")
+                .because("a row would have to wait for those behind it")
+                .with_hint("take LAG of the later row, or batch mode"));
+        }
+        _ => {}
     }
     let filter = params.filter.as_deref();
     let ignores_nulls = params.null_treatment == Some(NullTreatment::IgnoreNulls);
     let call = Call { name: &name, arguments: &params.args, distinct: params.distinct, ignores_nulls, filter };
-    Ok((frame(&params.window_frame)?, lower_call(&call, result, columns)?))
+    let frame = match frame(&params.window_frame)? {
+        // By the clock a row does not wait for others of its time.
+        Frame::AllTime if processing_time => Frame::AllRows,
+        frame => frame,
+    };
+    Ok((frame, lower_call(&call, result, columns)?))
+}
+
+/// `LAG(value, offset, default)`: the offset has to be a constant.
+fn lag(function: &WindowFunction, result: FieldRef, columns: &mut Columns<'_>) -> Result<AggregateCall> {
+    if function.params.null_treatment == Some(NullTreatment::IgnoreNulls) {
+        return Err(Error::fix("LAG with IGNORE NULLS is not supported"));
+    }
+    let wrong = || Error::fix("LAG takes a constant number of rows, from 0 on").with_hint("write LAG(x, 2)");
+    let (arguments, offset): (Vec<_>, _) = match function.params.args.as_slice() {
+        [value] => (vec![value.clone()], 1),
+        [value, offset, default @ ..] if default.len() < 2 => {
+            let offset = match offset {
+                Expr::Cast(cast) => cast.expr.as_ref(),
+                other => other,
+            };
+            let Expr::Literal(offset, _) = offset else { return Err(wrong()) };
+            let Ok(ScalarValue::Int64(Some(offset))) = offset.cast_to(&DataType::Int64) else { return Err(wrong()) };
+            (std::iter::once(value).chain(default).cloned().collect(), u32::try_from(offset).map_err(|_| wrong())?)
+        }
+        _ => return Err(wrong()),
+    };
+    let call = Call { name: "lag", arguments: &arguments, distinct: false, ignores_nulls: false, filter: None };
+    let mut call = lower_call(&call, result, columns)?;
+    call.literals = vec![offset.to_string()];
+    Ok(call)
 }
 
 fn frame(frame: &WindowFrame) -> Result<Frame> {

@@ -7,7 +7,7 @@ use sluice_plan::{Input, Operation, Output, TemporalSort};
 use super::columns::Columns;
 use super::nodes::Nodes;
 use super::rank::sort_column;
-use crate::logical::{is_processing_time, rowtimes};
+use crate::logical::{is_processing_time, is_rowtime, rowtimes};
 
 impl Nodes {
     /// One subtask puts all rows in their order.
@@ -45,7 +45,7 @@ fn time_of(sort: &Sort) -> Result<(usize, bool)> {
     };
     let times = rowtimes(&sort.input);
     match place {
-        Some(place) if first.asc && times.contains(&place) => Ok((place, false)),
+        Some(place) if first.asc && is_rowtime(&sort.input, place) => Ok((place, false)),
         Some(place) if first.asc && is_processing_time(&sort.input, place) => Ok((place, true)),
         _ => {
             let error = Error::fix("sort on a non-time-attribute field is not supported").because(format!(

@@ -9,8 +9,8 @@ use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
 use datafusion_expr::{PartitionEvaluator, Signature, Volatility, WindowUDF, WindowUDFImpl};
 
-/// The function, for `ContextProvider::get_window_meta`.
-pub fn row_number() -> Arc<WindowUDF> {
+/// The function.
+pub(super) fn row_number() -> Arc<WindowUDF> {
     Arc::new(WindowUDF::from(RowNumber { signature: Signature::nullary(Volatility::Immutable) }))
 }
 
