@@ -14,6 +14,8 @@ pub enum StreamElement {
     Batch(ChangelogBatch),
     /// No row with an event time at or below this many milliseconds since the epoch will follow.
     Watermark(i64),
+    /// Whether the producer has had no rows for so long that nobody is to wait for its watermarks.
+    Idle(bool),
     /// Everything before belongs to the checkpoint, everything behind does not.
     Barrier(Barrier),
     /// Nothing follows.

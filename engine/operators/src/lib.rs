@@ -119,6 +119,12 @@ pub trait Operator: Send {
         None
     }
 
+    /// Whether the operator, one that makes watermarks, has become idle or active again since the last
+    /// call: nobody is to wait for an idle one.
+    fn new_idleness(&mut self) -> Option<bool> {
+        None
+    }
+
     /// What to pass on of a watermark of the input, behind [`on_watermark`](Self::on_watermark); `None`
     /// if it ends here.
     fn passed_watermark(&self, watermark: i64) -> Option<i64> {

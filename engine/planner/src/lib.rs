@@ -72,11 +72,21 @@ pub struct PlannerSettings {
     pub drop_nulls: bool,
     /// `table.exec.state.ttl`: how long operators keep what they were last told; `None`: for ever.
     pub state_ttl: Option<std::time::Duration>,
+    /// `table.exec.source.idle-timeout`: after so long without rows nobody waits for the watermarks of a
+    /// source; `None`: all wait for ever.
+    pub idle_timeout: Option<std::time::Duration>,
 }
 
 impl Default for PlannerSettings {
     fn default() -> Self {
-        Self { parallelism: 1, batch: false, upsert_materialize: Materialize::Auto, drop_nulls: false, state_ttl: None }
+        Self {
+            parallelism: 1,
+            batch: false,
+            upsert_materialize: Materialize::Auto,
+            drop_nulls: false,
+            state_ttl: None,
+            idle_timeout: None,
+        }
     }
 }
 

@@ -45,6 +45,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 enum Moving {
     Rows(ChangelogBatch),
     Watermark(i64),
+    Idle(bool),
 }
 
 struct Step {
@@ -57,6 +58,10 @@ struct Step {
     targets: Vec<Target>,
     /// How far event time has come on each input.
     watermarks: Vec<i64>,
+    /// The inputs whose watermarks nobody waits for.
+    idle: Vec<bool>,
+    /// How far event time has come.
+    watermark: i64,
     /// What was last handed out of its state.
     saved: Saved,
 }
@@ -78,7 +83,7 @@ impl Chain {
         let step = |step: &crate::graph::Step| {
             let node = plan.node(step.node);
             let inputs: Vec<_> = node.inputs.iter().map(|input| plan.schema(input)).collect();
-            let watermarks = vec![i64::MIN; inputs.len()];
+            let (watermarks, idle) = (vec![i64::MIN; inputs.len()], vec![false; inputs.len()]);
             let (operator, account) = Running::new(node, inputs, plan.state_ttl(step.node), memory)?.unzip();
             Ok(Step {
                 state_id: node.state_id.clone(),
@@ -86,6 +91,8 @@ impl Chain {
                 account: account.flatten(),
                 targets: step.targets.clone(),
                 watermarks,
+                idle,
+                watermark: i64::MIN,
                 saved: Saved::default(),
             })
         };
@@ -118,6 +125,18 @@ impl Chain {
         self.tell_time(sent)?;
         for targets in &self.entries {
             enqueue(&mut self.work, targets, Moving::Watermark(watermark));
+        }
+        self.work_off(sent)
+    }
+
+    /// All entries have become idle, or are active again; what leaves the task is appended to `sent`.
+    ///
+    /// # Errors
+    /// An operator failed.
+    pub(crate) fn set_idle(&mut self, is_idle: bool, sent: &mut Sent) -> Result<()> {
+        self.tell_time(sent)?;
+        for targets in &self.entries {
+            enqueue(&mut self.work, targets, Moving::Idle(is_idle));
         }
         self.work_off(sent)
     }
@@ -177,6 +196,10 @@ impl Chain {
                 (Target::Output(output), Moving::Rows(batch)) => sent.push((output, StreamElement::Batch(batch))),
                 (Target::Output(output), Moving::Watermark(time)) => {
                     sent.push((output, StreamElement::Watermark(time)))
+                }
+                (Target::Output(output), Moving::Idle(is_idle)) => sent.push((output, StreamElement::Idle(is_idle))),
+                (Target::Step { step, input }, Moving::Idle(is_idle)) => {
+                    self.steps[step].on_idle(input, is_idle, &mut self.work)?;
                 }
                 (Target::Step { step, input }, Moving::Rows(batch)) => {
                     self.steps[step].on_batch(input, batch, &mut self.work)?;
@@ -238,9 +261,7 @@ impl Step {
             Ok(())
         })?;
         measure(account, operator);
-        if let Some(watermark) = operator.new_watermark() {
-            enqueue(work, targets, Moving::Watermark(watermark));
-        }
+        enqueue_time(operator, targets, work);
         Ok(())
     }
 
@@ -263,22 +284,37 @@ impl Step {
             enqueue(work, targets, Moving::Rows(result));
             Ok(())
         })?;
-        if let Some(watermark) = operator.new_watermark() {
-            enqueue(work, targets, Moving::Watermark(watermark));
+        enqueue_time(operator, targets, work);
+        Ok(())
+    }
+
+    fn on_idle(&mut self, input: usize, is_idle: bool, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
+        let are_all_idle = |idle: &[bool]| idle.iter().all(|is_idle| *is_idle);
+        let before = are_all_idle(&self.idle);
+        self.idle[input] = is_idle;
+        let now = are_all_idle(&self.idle);
+        self.advance(work)?;
+        if now != before {
+            enqueue(work, &self.targets, Moving::Idle(now));
         }
         Ok(())
     }
 
     /// The slowest input counts.
     fn on_watermark(&mut self, input: usize, watermark: i64, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
-        let Self { operator, account, targets, watermarks, .. } = self;
-        let slowest = |watermarks: &[i64]| watermarks.iter().copied().min().unwrap_or(i64::MIN);
-        let before = slowest(watermarks);
-        watermarks[input] = watermarks[input].max(watermark);
-        let now = slowest(watermarks);
-        if now == before {
+        self.watermarks[input] = self.watermarks[input].max(watermark);
+        self.advance(work)
+    }
+
+    /// Idle inputs do not count, unless all are: then the fastest does.
+    fn advance(&mut self, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
+        let Self { operator, account, targets, watermarks, idle, .. } = self;
+        let active = watermarks.iter().zip(idle.iter()).filter(|(_, is_idle)| !**is_idle).map(|(time, _)| *time).min();
+        let now = active.or_else(|| watermarks.iter().copied().max()).unwrap_or(i64::MIN);
+        if now <= self.watermark {
             return Ok(());
         }
+        self.watermark = now;
         let Some(operator) = operator else {
             enqueue(work, targets, Moving::Watermark(now));
             return Ok(());
@@ -299,6 +335,20 @@ impl Step {
 fn measure(account: &mut Option<Account>, operator: &Running) {
     if let Some(account) = account {
         account.set(operator.state_bytes());
+    }
+}
+
+/// What an operator says about time of its own accord.
+fn enqueue_time(operator: &mut Running, targets: &[Target], work: &mut VecDeque<(Target, Moving)>) {
+    let idleness = operator.new_idleness();
+    if idleness == Some(false) {
+        enqueue(work, targets, Moving::Idle(false));
+    }
+    if let Some(watermark) = operator.new_watermark() {
+        enqueue(work, targets, Moving::Watermark(watermark));
+    }
+    if idleness == Some(true) {
+        enqueue(work, targets, Moving::Idle(true));
     }
 }
 
@@ -369,6 +419,8 @@ mod tests {
             account: None,
             targets: vec![Target::Output(0)],
             watermarks: vec![i64::MIN],
+            idle: vec![false],
+            watermark: i64::MIN,
             saved: Saved::default(),
         };
         let mut chain = Chain {

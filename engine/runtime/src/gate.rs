@@ -27,6 +27,8 @@ pub(crate) enum GateEvent {
     Batch { input: usize, batch: ChangelogBatch },
     /// Event time has moved on in all channels.
     Watermark(i64),
+    /// All channels have become idle, or one of them is active again.
+    Idle(bool),
     /// All channels have the barrier.
     Barrier(Barrier),
     /// All channels have ended. Comes once.
@@ -44,6 +46,9 @@ pub(crate) struct Gate {
     /// Barriers that have come on some channels but not on all, oldest first.
     waiting: VecDeque<Barrier>,
     watermark: i64,
+    is_idle: bool,
+    /// Behind the watermark that comes of the same element.
+    next_idle: Option<bool>,
     is_ended: bool,
     at_least_once: bool,
 }
@@ -55,6 +60,8 @@ struct Channel {
     /// Number of the newest barrier that has come.
     barrier: CheckpointId,
     watermark: i64,
+    /// Nobody waits for its watermark.
+    is_idle: bool,
     is_ended: bool,
     is_closed: bool,
 }
@@ -67,6 +74,7 @@ impl Gate {
             input,
             barrier: 0,
             watermark: i64::MIN,
+            is_idle: false,
             is_ended: false,
             is_closed: false,
         };
@@ -75,6 +83,8 @@ impl Gate {
             next: 0,
             waiting: VecDeque::new(),
             watermark: i64::MIN,
+            is_idle: false,
+            next_idle: None,
             is_ended: false,
             at_least_once,
         }
@@ -100,6 +110,9 @@ impl Gate {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<GateEvent>> {
+        if let Some(is_idle) = self.next_idle.take() {
+            return Poll::Ready(Ok(GateEvent::Idle(is_idle)));
+        }
         let mut quiet = 0;
         while quiet < self.channels.len() {
             let index = self.turn();
@@ -125,6 +138,9 @@ impl Gate {
     /// # Errors
     /// As [`next`](Self::next).
     pub(crate) fn try_next(&mut self) -> Result<Option<GateEvent>> {
+        if let Some(is_idle) = self.next_idle.take() {
+            return Ok(Some(GateEvent::Idle(is_idle)));
+        }
         let mut quiet = 0;
         while quiet < self.channels.len() {
             let index = self.turn();
@@ -173,11 +189,16 @@ impl Gate {
                 channel.watermark = channel.watermark.max(watermark);
                 Ok(self.advance_watermark())
             }
+            Some(StreamElement::Idle(is_idle)) => {
+                channel.is_idle = is_idle;
+                Ok(self.settle_idle())
+            }
             Some(StreamElement::End) => {
                 channel.is_ended = true;
+                channel.is_idle = false;
                 channel.watermark = i64::MAX;
                 self.is_ended = self.channels.iter().all(|channel| channel.is_ended);
-                Ok(if self.is_ended { Some(GateEvent::End) } else { self.advance_watermark() })
+                Ok(if self.is_ended { Some(GateEvent::End) } else { self.settle_idle() })
             }
             None => {
                 channel.is_closed = true;
@@ -199,8 +220,27 @@ impl Gate {
         Ok(if is_complete { self.waiting.pop_front().map(GateEvent::Barrier) } else { None })
     }
 
+    /// Channels that have ended are neither idle nor waited for.
+    fn settle_idle(&mut self) -> Option<GateEvent> {
+        let mut open = self.channels.iter().filter(|channel| !channel.is_ended).peekable();
+        let is_idle = open.peek().is_some() && open.all(|channel| channel.is_idle);
+        let watermark = self.advance_watermark();
+        if is_idle == self.is_idle {
+            return watermark;
+        }
+        self.is_idle = is_idle;
+        if watermark.is_some() {
+            self.next_idle = Some(is_idle);
+            return watermark;
+        }
+        Some(GateEvent::Idle(is_idle))
+    }
+
+    /// The slowest channel counts that is neither idle nor over; where there is none, the fastest.
     fn advance_watermark(&mut self) -> Option<GateEvent> {
-        let lowest = self.channels.iter().map(|channel| channel.watermark).min()?;
+        let open = || self.channels.iter().filter(|channel| !channel.is_ended);
+        let active = open().filter(|channel| !channel.is_idle).map(|channel| channel.watermark).min();
+        let lowest = active.or_else(|| open().map(|channel| channel.watermark).max())?;
         if lowest <= self.watermark {
             return None;
         }
@@ -215,7 +255,8 @@ mod tests {
     use crate::channel::{Sender, channel};
     use sluice_model::{BarrierKind, Gauge, from_pretty, to_pretty};
 
-    /// Puts `+I 1`-like rows, `|1` barriers, `W5` watermarks and `.` ends into a channel.
+    /// Puts `+I 1`-like rows, `|1` barriers, `W5` watermarks, `Z` (idle), `Y` (active) and `.` ends into a
+    /// channel.
     async fn put(sender: &Sender, text: &str) {
         for word in text.split(' ') {
             let element = match word.split_at(1) {
@@ -224,6 +265,8 @@ mod tests {
                     let checkpoint = number.parse().unwrap();
                     StreamElement::Barrier(Barrier { checkpoint, kind: BarrierKind::Checkpoint, since: None })
                 }
+                ("Z", _) => StreamElement::Idle(true),
+                ("Y", _) => StreamElement::Idle(false),
                 ("W", number) => StreamElement::Watermark(number.parse().unwrap()),
                 _ => StreamElement::Batch(from_pretty("v STRING", word)),
             };
@@ -237,6 +280,7 @@ mod tests {
             events.push(match event {
                 GateEvent::Batch { input, batch } => format!("{}@{input}", to_pretty(&batch).replace("+I ", "")),
                 GateEvent::Watermark(watermark) => format!("W{watermark}"),
+                GateEvent::Idle(is_idle) => if is_idle { "idle" } else { "active" }.to_owned(),
                 GateEvent::Barrier(barrier) => format!("|{}", barrier.checkpoint),
                 GateEvent::End => ".".to_owned(),
                 GateEvent::Closed => "closed".to_owned(),
@@ -294,5 +338,32 @@ mod tests {
         assert_eq!(take(&mut gate), "W3 W4");
         put(&second, ".").await;
         assert_eq!(take(&mut gate), "W5");
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_an_idle_channel() {
+        let (first, second, mut gate) = gate(false);
+        put(&first, "W5").await;
+        assert_eq!(take(&mut gate), "");
+        put(&second, "Z").await;
+        assert_eq!(take(&mut gate), "W5");
+        put(&first, "W6 Z").await;
+        assert_eq!(take(&mut gate), "W6 idle");
+        put(&second, "Y W2").await;
+        assert_eq!(take(&mut gate), "active", "time does not go back");
+        put(&second, "W7").await;
+        assert_eq!(take(&mut gate), "W7");
+        put(&second, ".").await;
+        assert_eq!(take(&mut gate), "idle");
+    }
+
+    #[tokio::test]
+    async fn the_fastest_of_idle_channels_counts() {
+        let (first, second, mut gate) = gate(false);
+        put(&first, "W9 Z").await;
+        put(&second, "W3").await;
+        assert_eq!(take(&mut gate), "W3");
+        put(&second, "Z").await;
+        assert_eq!(take(&mut gate), "W9 idle");
     }
 }

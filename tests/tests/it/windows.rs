@@ -378,3 +378,28 @@ async fn over_goes_by_the_clock() {
     world.expect(&["+I a 1 3", "+I a 2 3", "+I a 4 7", "+I a 8 12"]).await;
     world.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_an_idle_source() {
+    for (name, parallelism) in [("idle-1", 1), ("idle-2", 2)] {
+        let mut world = World::new(name).await;
+        world.run(&format!("SET 'parallelism.default' = '{parallelism}'")).await;
+        world.run("SET 'table.exec.source.idle-timeout' = '5 s'").await;
+        let query = format!(
+            "SELECT l.window_end AS e, l.k AS k, l.v AS v, r.v AS w FROM {TUMBLE_L} AS l JOIN {TUMBLE_R} AS r \
+             ON l.window_start = r.window_start AND l.window_end = r.window_end AND l.k = r.k"
+        );
+        world.start(&query).await;
+        world.push("r", "03 a 5");
+        world.push("l", "01 a 1 / 11 d 3");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.clock.advance(4_000);
+        world.push("l", "12 d 4");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.expect(&[]).await;
+        // Now there were rows of l four seconds ago, of r nearly six.
+        world.clock.advance(1_900);
+        world.expect(&["+I 10 a 1 5"]).await;
+        world.finish().await;
+    }
+}

@@ -1,5 +1,7 @@
 //! Tells how far event time has come.
 
+use std::time::Duration;
+
 use datafusion_expr::Expr;
 
 /// Passes rows on, and behind each batch the largest value of an expression over them as the
@@ -15,10 +17,14 @@ pub struct AssignWatermark {
     pub column: String,
     /// The watermark of a row; a timestamp. NULL says nothing.
     pub watermark: Expr,
+    /// After so long without rows nobody waits for the watermarks any more; `None`: all wait for ever.
+    pub idle_timeout: Option<Duration>,
 }
 
 impl AssignWatermark {
     pub(super) fn label(&self) -> String {
-        format!("WatermarkAssigner: rowtime=[{}], watermark=[{}]", self.column, self.watermark)
+        let idle = self.idle_timeout.map(|timeout| format!(", idletimeout=[{} ms]", timeout.as_millis()));
+        let idle = idle.unwrap_or_default();
+        format!("WatermarkAssigner: rowtime=[{}], watermark=[{}]{idle}", self.column, self.watermark)
     }
 }

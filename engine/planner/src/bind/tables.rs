@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_schema::{Schema, SchemaRef};
 use datafusion_common::TableReference;
@@ -88,18 +89,23 @@ impl Binder<'_> {
         }
         let plan = plan.build().map_err(|error| from_datafusion(error, &[]))?;
         let plan = match &table.watermark {
-            Some(watermark) => self.with_watermark(watermark, plan)?,
+            Some(watermark) => self.with_watermark(watermark, table.idle_timeout()?, plan)?,
             None => plan,
         };
         let plan = sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))?;
         Ok(Arc::new(Derived::new(plan)))
     }
 
-    fn with_watermark(&self, watermark: &Watermark, input: LogicalPlan) -> Result<LogicalPlan> {
+    fn with_watermark(
+        &self,
+        watermark: &Watermark,
+        idle_timeout: Option<Duration>,
+        input: LogicalPlan,
+    ) -> Result<LogicalPlan> {
         let expression = self
             .expression(&watermark.expression, input.schema())
             .map_err(|error| error.while_doing(format!("watermark of column '{}'", watermark.column)))?;
-        let node = WatermarkNode { input, column: watermark.column.clone(), watermark: expression };
+        let node = WatermarkNode { input, column: watermark.column.clone(), watermark: expression, idle_timeout };
         Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
     }
 

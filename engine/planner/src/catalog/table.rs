@@ -1,11 +1,16 @@
 //! Declared tables and views.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use sluice_connector_api::OptionValue;
 use sluice_model::{Column, Error, Position, Result, SqlType, TableDefinition, TableOptions, TableSchema};
 use sqlparser::ast::{Expr, Query};
 
 use super::ObjectPath;
+
+/// An option of any table with a watermark.
+const IDLE_TIMEOUT: &str = "scan.watermark.idle-timeout";
 
 /// A table as `CREATE TABLE` declared it.
 #[derive(Debug, Clone)]
@@ -156,6 +161,28 @@ impl CatalogTable {
         self.columns.iter().any(|column| matches!(column.kind, ColumnKind::Computed { .. }))
     }
 
+    /// `scan.watermark.idle-timeout`; zero is none.
+    ///
+    /// # Errors
+    /// Text that is no duration.
+    pub fn idle_timeout(&self) -> Result<Option<Duration>> {
+        let Some(text) = self.options.get(IDLE_TIMEOUT) else { return Ok(None) };
+        let timeout = Duration::parse_option(text).map_err(|expected| {
+            Error::fix(format!("option '{IDLE_TIMEOUT}' of table '{}' is '{text}'", self.path.name))
+                .because(expected)
+                .at_opt(self.options.position_of(IDLE_TIMEOUT))
+        })?;
+        Ok(Some(timeout))
+    }
+
+    /// The options but those that are not the connector's.
+    fn connector_options(&self) -> TableOptions {
+        let mut options = TableOptions::default();
+        let own = self.options.iter().filter(|option| option.key != IDLE_TIMEOUT || self.watermark.is_none());
+        own.for_each(|option| options.set(option.clone()));
+        options
+    }
+
     /// What a connector is given to read or, with `writable_only`, to write the whole table.
     ///
     /// # Errors
@@ -165,7 +192,7 @@ impl CatalogTable {
             name: self.path.to_string(),
             schema: self.physical_schema()?,
             metadata: self.metadata(writable_only),
-            options: self.options.clone(),
+            options: self.connector_options(),
             position: self.position,
         })
     }

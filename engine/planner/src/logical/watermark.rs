@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::time::Duration;
 
 use datafusion_common::{DFSchemaRef, Result};
 use datafusion_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
@@ -15,6 +16,8 @@ pub(crate) struct WatermarkNode {
     pub(crate) column: String,
     /// The watermark of a row.
     pub(crate) watermark: Expr,
+    /// `scan.watermark.idle-timeout` of the table.
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 impl PartialOrd for WatermarkNode {
@@ -48,7 +51,7 @@ impl UserDefinedLogicalNodeCore for WatermarkNode {
         let (Some(watermark), Some(input)) = (expressions.pop(), inputs.pop()) else {
             return datafusion_common::internal_err!("a watermark without its expression");
         };
-        Ok(Self { input, column: self.column.clone(), watermark })
+        Ok(Self { input, watermark, ..self.clone() })
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

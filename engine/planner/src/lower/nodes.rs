@@ -4,6 +4,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -32,12 +33,14 @@ pub(super) struct Nodes {
     pub(super) windows: Windows,
     /// Subtasks of operators that rows are dealt to by key.
     parallelism: usize,
+    /// `table.exec.source.idle-timeout`.
+    pub(super) idle_timeout: Option<Duration>,
 }
 
 impl Nodes {
     pub(super) fn new(plan: StreamPlan, ports: Ports, needs: Needs, parallelism: usize) -> Self {
         let (made, windows) = (HashMap::new(), Windows::new());
-        Self { plan, ports, made, needs, windows, parallelism: parallelism.max(1) }
+        Self { plan, ports, made, needs, windows, parallelism: parallelism.max(1), idle_timeout: None }
     }
 
     pub(super) fn needs(&self) -> &Needs {

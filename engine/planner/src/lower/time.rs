@@ -65,7 +65,11 @@ impl Nodes {
         let from = self.lower(&node.input)?;
         let output = self.plan().output(&from).clone();
         let watermark = unqualified(&node.watermark, node.input.schema(), &output.schema)?;
-        let operation = Operation::AssignWatermark(AssignWatermark { column: node.column.clone(), watermark });
+        let operation = Operation::AssignWatermark(AssignWatermark {
+            column: node.column.clone(),
+            watermark,
+            idle_timeout: node.idle_timeout.or(self.idle_timeout).filter(|timeout| !timeout.is_zero()),
+        });
         let id = self.state_id("watermark", query);
         let parallelism = self.plan().node(from.node).parallelism;
         self.add(operation, vec![from], output, parallelism, id)

@@ -80,7 +80,7 @@ impl BatchTask {
                 GateEvent::Closed => return Ok(()),
                 GateEvent::Barrier(barrier) => self.pass(barrier).await,
                 // A query with a LIMIT may be done before its inputs are.
-                GateEvent::Batch { .. } | GateEvent::Watermark(_) | GateEvent::End => {}
+                GateEvent::Batch { .. } | GateEvent::Watermark(_) | GateEvent::Idle(_) | GateEvent::End => {}
             }
         }
     }
@@ -103,7 +103,7 @@ impl BatchTask {
                 Ok(false)
             }
             // Time decides nothing where all rows are there.
-            GateEvent::Watermark(_) => Ok(false),
+            GateEvent::Watermark(_) | GateEvent::Idle(_) => Ok(false),
             GateEvent::Barrier(_) => Err(Error::bug("a checkpoint in the middle of a batch query")),
             GateEvent::End | GateEvent::Closed => {
                 feed.end();

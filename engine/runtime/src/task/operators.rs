@@ -63,6 +63,10 @@ impl OperatorTask {
                     self.chain.advance(watermark, &mut sent)?;
                     self.outputs.send_all(&mut sent).await?;
                 }
+                GateEvent::Idle(is_idle) => {
+                    self.chain.set_idle(is_idle, &mut sent)?;
+                    self.outputs.send_all(&mut sent).await?;
+                }
                 GateEvent::Barrier(barrier) => {
                     has_timers &= !barrier.kind.is_last();
                     self.catch_up(&mut sent).await?;

@@ -73,7 +73,7 @@ impl SinkTask {
                     self.link.ended();
                 }
                 // Event time ends here. Producers that are gone have failed, or are done before this task.
-                Wake::Event(GateEvent::Watermark(_) | GateEvent::Closed) => {}
+                Wake::Event(GateEvent::Watermark(_) | GateEvent::Idle(_) | GateEvent::Closed) => {}
             }
         }
     }

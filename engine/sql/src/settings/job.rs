@@ -45,6 +45,7 @@ impl Settings {
             },
             drop_nulls: enforcer == "DROP",
             state_ttl: self.duration("table.exec.state.ttl").filter(|ttl| !ttl.is_zero()),
+            idle_timeout: self.duration("table.exec.source.idle-timeout").filter(|timeout| !timeout.is_zero()),
         })
     }
 
