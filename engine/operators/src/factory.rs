@@ -6,7 +6,8 @@ use sluice_plan::{Node, Operation};
 
 use crate::{
     AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, IntervalJoin, Join, LocalAggregate,
-    Normalize, NotNull, Operator, OverAggregate, Rank, SessionWindow, TemporalSort, UpsertMaterialize, WindowJoin,
+    Normalize, NotNull, Operator, OverAggregate, Rank, SessionWindow, TemporalJoin, TemporalSort, UpsertMaterialize,
+    WindowJoin,
 };
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
@@ -38,6 +39,7 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
             None => Box::new(Join::new(join, both(inputs)?, &output?.schema)?),
         })),
         Operation::IntervalJoin(join) => Ok(Some(Box::new(IntervalJoin::new(join, both(inputs)?, &output?.schema)?))),
+        Operation::TemporalJoin(join) => Ok(Some(Box::new(TemporalJoin::new(join, both(inputs)?, &output?.schema)?))),
         Operation::Rank(rank) => Ok(Some(Box::new(Rank::new(rank, input?, &output?.schema)?))),
         Operation::Normalize(normalize) => Ok(Some(Box::new(Normalize::new(normalize.clone(), input?)?))),
         Operation::UpsertMaterialize(node) => Ok(Some(Box::new(UpsertMaterialize::new(node, input?)?))),

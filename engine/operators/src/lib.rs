@@ -35,8 +35,10 @@ mod rank;
 mod reads;
 mod row_codec;
 mod row_store;
+mod rows_by_time;
 mod session_window;
 mod state;
+mod temporal_join;
 mod temporal_sort;
 #[cfg(test)]
 mod testing;
@@ -70,6 +72,7 @@ pub use over_aggregate::OverAggregate;
 pub use rank::Rank;
 pub use session_window::SessionWindow;
 pub use state::{Scope, StateOutput, StateTable};
+pub use temporal_join::TemporalJoin;
 pub use temporal_sort::TemporalSort;
 pub use upsert_materialize::UpsertMaterialize;
 pub use window_join::WindowJoin;

@@ -30,7 +30,7 @@ use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
 use sluice_model::Result;
 
 use crate::bind::from_datafusion;
-use crate::logical::AS_OF;
+use crate::logical::{AS_OF, find_versions};
 use crate::subqueries::rewrite_subqueries;
 
 /// Coerces types and optimises.
@@ -41,7 +41,7 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     let options = Arc::new(options);
     let plan = analyzer.execute_and_check(plan, &options, |_, _| {}).map_err(translate)?;
-    let plan = rewrite_subqueries(plan)?;
+    let plan = find_versions(rewrite_subqueries(plan)?)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),

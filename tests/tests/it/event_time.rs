@@ -13,7 +13,7 @@ use sluice_sql::{Environment, Home, Outcome, Session};
 const COLUMNS: &str = "id INT, k INT, v INT, ts TIMESTAMP(3)";
 
 /// Tables `t (id, k, v, ts)` and `u` with other rows; no two rows of a table have the same `ts`.
-const QUERIES: [&str; 22] = [
+const QUERIES: [&str; 21] = [
     "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM t",
     "SELECT id, k, COUNT(*) OVER (PARTITION BY k ORDER BY ts) AS n, MAX(v) OVER (PARTITION BY k ORDER BY ts) AS m FROM t",
     "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW) AS s \
@@ -46,9 +46,6 @@ const QUERIES: [&str; 22] = [
     "SELECT t.id, u.id AS uid FROM t LEFT JOIN u ON t.ts = u.ts AND t.k <> u.k",
     "SELECT id, uid, SUM(uid) OVER (PARTITION BY k ORDER BY ts) AS s FROM (SELECT t.id, t.k, t.ts, u.id AS uid FROM t \
      LEFT JOIN u ON t.k = u.k AND u.ts BETWEEN t.ts - INTERVAL '40' SECOND AND t.ts + INTERVAL '5' SECOND) AS q",
-    "SELECT window_start, COUNT(*) AS n, SUM(uid) AS s FROM TABLE(TUMBLE((SELECT t.id, u.ts, u.id AS uid FROM t JOIN u \
-     ON t.k = u.k AND t.ts BETWEEN u.ts + INTERVAL '2' SECOND AND u.ts + INTERVAL '50' SECOND), DESCRIPTOR(ts), \
-     INTERVAL '20' SECOND)) GROUP BY window_start, window_end",
     "SELECT t.id, u.id AS uid, w.id AS wid FROM t JOIN u ON t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '20' SECOND AND u.ts \
      LEFT JOIN t AS w ON w.v = u.v AND w.ts BETWEEN u.ts AND u.ts + INTERVAL '20' SECOND",
 ];

@@ -167,7 +167,7 @@ async fn a_lookup_is_explained_and_its_mistakes_as_well() {
     assert!(plan.contains("LookupJoin: table=[customer], joinType=[InnerJoin], lookup=[id="), "{plan}");
     assert!(!plan.contains("Source: customer"), "{plan}");
     for (query, expected) in [
-        ("o.`at` AS c ON o.cust = c.id", "it is no processing time of the left side"),
+        ("o.`at` AS c ON o.cust = c.id", "left table's time attribute field"),
         ("o.proc_time AS c ON o.cust > c.id", "needs an equality on a column of table 'customer'"),
         ("o.proctime AS c ON o.cust = c.id", "did you mean 'proc_time'?"),
     ] {

@@ -12,6 +12,7 @@
 //! | `nexmark` | the Nexmark queries equal DataFusion's batch result | none |
 //! | `oracle` | streams equal DataFusion's batch result | none |
 //! | `sql` | statements and their results | none |
+//! | `temporal` | streams meet the versions of tables | none |
 //! | `tidy` | the layers of the code | none |
 //! | `windows` | windows of time end when they should, once | none |
 
@@ -25,6 +26,7 @@ mod nexmark;
 mod oracle;
 mod recovery;
 mod sql;
+mod temporal;
 mod tidy;
 mod windows;
 

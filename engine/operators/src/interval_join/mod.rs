@@ -16,13 +16,9 @@
 //! is kept, and padded at once if that is nothing and nothing can come. What is put out may be older
 //! than the watermark by as much as rows wait, and so the watermark is passed on that much later.
 
-mod emit;
-mod keys;
 mod pairs;
 #[cfg(test)]
 mod property_tests;
-mod side;
-mod state;
 #[cfg(test)]
 mod tests;
 
@@ -32,13 +28,11 @@ use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogBatch, Error, Result, RowKind};
 use sluice_plan::JoinKind;
 
-use self::emit::Emitter;
-use self::keys::Keys;
 use self::pairs::{Arrival, Pairs};
-use self::side::Side;
 use crate::event_time::EventTime;
 use crate::join::condition::Condition;
 use crate::join::rows::Place;
+use crate::rows_by_time::{Emitter, Keys, RowsByTime};
 use crate::state::{BATCH_ROWS, Scope, StateOutput, StateTable};
 use crate::time::millis;
 use crate::{Operator, Output};
@@ -46,13 +40,21 @@ use crate::{Operator, Output};
 /// The state table of the watermark; before it come those of the sides.
 const WATERMARK: usize = 2;
 
+/// The marks of rows: without a partner so far, and with one.
+const ALONE: u8 = 0;
+const MATCHED: u8 = 1;
+
 /// The operator of a [`sluice_plan::IntervalJoin`].
 #[derive(Debug)]
 pub struct IntervalJoin {
     node: sluice_plan::IntervalJoin,
     condition: Option<Condition>,
     keys: Keys,
-    sides: [Side; 2],
+    sides: [RowsByTime; 2],
+    /// Whether the rows of a side that have no partner are put out with NULLs.
+    is_outer: [bool; 2],
+    /// How long after its time a row of a side may get a partner.
+    reach: [i64; 2],
     /// No row is expected any more at or before it. Of the clock: the millisecond before now.
     time: EventTime,
     pairs: Pairs,
@@ -77,9 +79,8 @@ impl IntervalJoin {
             return Err(Error::bug("the time of an interval join is not a column of the input"));
         }
         let (left_keys, right_keys): (Vec<_>, Vec<_>) = node.keys.iter().copied().unzip();
-        let reach = node.reach();
-        let left = Side::new(inputs[0], left_keys, reach[0], is_outer[0])?;
-        let right = Side::new(inputs[1], right_keys, reach[1], is_outer[1])?;
+        let left = RowsByTime::new(inputs[0], left_keys)?;
+        let right = RowsByTime::new(inputs[1], right_keys)?;
         let types = left.key_types();
         if types != right.key_types() {
             return Err(Error::bug("the keys of a join differ in type"));
@@ -91,6 +92,8 @@ impl IntervalJoin {
             keys: Keys::new(&types)?,
             tables: [left.table("left"), right.table("right"), EventTime::table()],
             sides: [left, right],
+            is_outer,
+            reach: node.reach(),
             time: EventTime::new(),
             pairs: Pairs::default(),
             emitter: Emitter::new(output),
@@ -130,16 +133,19 @@ impl IntervalJoin {
             let mut is_matched = false;
             for (partner, place) in pairs.partners(number) {
                 is_matched = true;
-                self.sides[other].set_matched(partner);
+                if self.is_outer[other] {
+                    self.sides[other].set_mark(partner, MATCHED);
+                }
                 self.emit(input, arrival.place, place, output)?;
             }
-            let may_match = |time: &i64| lower <= upper && self.sides[input].may_match(*time, self.time.now());
+            let end = |time: i64| time.saturating_add(self.reach[input]);
+            let may_match = |time: &i64| lower <= upper && self.time.now() < end(*time);
             match arrival.time.filter(may_match) {
                 Some(time) => {
-                    self.keys.hold(arrival.slot);
-                    self.sides[input].keep(arrival.place, arrival.slot, time, is_matched)?;
+                    let mark = if is_matched { MATCHED } else { ALONE };
+                    self.sides[input].keep(arrival.place, arrival.slot, time, mark, &mut self.keys)?;
                 }
-                None if !is_matched && self.sides[input].is_outer => {
+                None if !is_matched && self.is_outer[input] => {
                     self.emit(input, arrival.place, Place::NONE, output)?;
                 }
                 None => {}
@@ -150,7 +156,7 @@ impl IntervalJoin {
     }
 
     fn emit(&mut self, input: usize, own: Place, other: Place, output: Output<'_>) -> Result<()> {
-        self.emitter.push(input, own, other);
+        self.emitter.push(RowKind::Insert, input, own, other);
         if self.emitter.is_full() { self.flush(output) } else { Ok(()) }
     }
 
@@ -161,34 +167,37 @@ impl IntervalJoin {
     /// Forgets the rows that get no partner any more; those that have had none are put out with NULLs.
     fn expire(&mut self, output: Output<'_>) -> Result<()> {
         for input in 0..2 {
+            let last = match self.time.now() {
+                i64::MAX => i64::MAX,
+                now => now.saturating_sub(self.reach[input]),
+            };
             loop {
-                let expired = self.sides[input].take_expired(self.time.now(), BATCH_ROWS);
+                let expired = self.sides[input].take_until(last, BATCH_ROWS);
                 if expired.is_empty() {
                     break;
                 }
-                let is_outer = self.sides[input].is_outer;
-                for id in &expired {
-                    let entry = self.sides[input].entries[*id as usize];
-                    if is_outer && !entry.is_matched {
-                        self.emit(input, entry.place, Place::NONE, output)?;
+                for id in expired.iter().filter(|_| self.is_outer[input]) {
+                    let entry = self.sides[input].entry(*id);
+                    if entry.mark == ALONE {
+                        self.emitter.push(RowKind::Insert, input, entry.place, Place::NONE);
                     }
                 }
                 self.flush(output)?;
-                for id in expired {
-                    if let Some(slot) = self.sides[input].forget(id) {
-                        self.keys.release(slot);
-                    }
-                }
+                expired.into_iter().for_each(|id| self.sides[input].forget(id, &mut self.keys));
                 self.sides[input].tidy()?;
             }
         }
         Ok(())
     }
 
+    fn settle_restored(&mut self) {
+        self.sides.iter_mut().for_each(|side| side.settle_restored(&self.keys));
+    }
+
     /// True if nothing is kept.
     #[cfg(test)]
     fn is_empty(&self) -> bool {
-        self.keys.len() == 0 && self.sides.iter().all(Side::is_empty)
+        self.keys.len() == 0 && self.sides.iter().all(RowsByTime::is_empty)
     }
 }
 
@@ -232,8 +241,7 @@ impl Operator for IntervalJoin {
         if self.node.processing_time || watermark == i64::MAX {
             return Some(watermark);
         }
-        let [left, right] = self.node.reach();
-        Some(watermark.saturating_sub(left.max(right).max(0)))
+        Some(watermark.saturating_sub(self.reach[0].max(self.reach[1]).max(0)))
     }
 
     fn on_processing_time(&mut self, now: i64, output: Output<'_>) -> Result<()> {
@@ -249,7 +257,12 @@ impl Operator for IntervalJoin {
         if !self.node.processing_time {
             return None;
         }
-        self.sides.iter().filter_map(Side::first_end).min().map(|end| end.saturating_add(1))
+        let ends = self
+            .sides
+            .iter()
+            .zip(self.reach)
+            .filter_map(|(side, reach)| Some(side.first_time()?.saturating_add(reach)));
+        ends.min().map(|end| end.saturating_add(1))
     }
 
     fn state_tables(&self) -> &[StateTable] {
@@ -258,13 +271,17 @@ impl Operator for IntervalJoin {
 
     fn snapshot(&mut self, scope: Scope, output: StateOutput<'_>) -> Result<()> {
         self.settle_restored();
-        for table in 0..self.sides.len() {
-            self.save(table, scope, output)?;
+        for (table, side) in self.sides.iter_mut().enumerate() {
+            let schema = &self.tables[table].schema;
+            side.snapshot(&mut self.keys, schema, scope, &mut |rows| output(table, rows))?;
         }
         self.time.snapshot(WATERMARK, output)
     }
 
     fn restore(&mut self, table: usize, rows: ChangelogBatch) -> Result<()> {
-        if table == WATERMARK { self.time.restore(rows.rows()) } else { self.load(table, &rows) }
+        match self.sides.get_mut(table) {
+            Some(side) => side.restore(&mut self.keys, &rows),
+            None => self.time.restore(rows.rows()),
+        }
     }
 }

@@ -3,10 +3,10 @@
 use arrow_buffer::BooleanBuffer;
 use sluice_model::Result;
 
-use super::side::Side;
 use crate::join::condition::Condition;
 use crate::join::rows::{Place, RowId, RowStore};
 use crate::key_index::Slot;
+use crate::rows_by_time::RowsByTime;
 
 /// Candidates are collected up to about this number before they are judged.
 const CANDIDATES: usize = 16 * 1024;
@@ -36,7 +36,7 @@ impl Pairs {
     /// Collects the candidates of the first of `arrivals`, and tells of how many: of one at least, and
     /// of more until there are many candidates. `lower` and `upper` are what the time of the other side
     /// may differ by.
-    pub(super) fn collect(&mut self, arrivals: &[Arrival], other: &Side, [lower, upper]: [i64; 2]) -> usize {
+    pub(super) fn collect(&mut self, arrivals: &[Arrival], other: &RowsByTime, [lower, upper]: [i64; 2]) -> usize {
         self.rows.clear();
         self.own.clear();
         self.ends.clear();
@@ -52,7 +52,7 @@ impl Pairs {
             }
         }
         self.other.clear();
-        self.other.extend(self.rows.iter().map(|row| other.entries[*row as usize].place));
+        self.other.extend(self.rows.iter().map(|row| other.entry(*row).place));
         self.ends.len()
     }
 

@@ -121,7 +121,7 @@ fn does_what_a_list_does() {
             everything.sort();
             assert_eq!(everything, expected);
         }
-        assert!(world.operator.sides.iter().all(Side::is_empty));
+        assert!(world.operator.sides.iter().all(RowsByTime::is_empty));
         world.snapshot(Scope::Changes);
         assert!(world.operator.is_empty());
     });

@@ -48,7 +48,7 @@ impl Cost {
         let dealt = dealt.map(|input| below[input.node.0].rows * width(plan.output(input).schema.fields().len()));
         let columns = node.inputs.iter().map(|input| plan.output(input).schema.fields().len()).max().unwrap_or(0);
         let kept = match &node.operation {
-            Operation::Join(_) | Operation::IntervalJoin(_) => read,
+            Operation::Join(_) | Operation::IntervalJoin(_) | Operation::TemporalJoin(_) => read,
             operation if operation.is_stateful() => rows,
             _ => 0.0,
         };

@@ -17,6 +17,7 @@ mod rank;
 mod session_window;
 mod sink;
 mod source;
+mod temporal_join;
 mod temporal_sort;
 mod upsert_materialize;
 mod values;
@@ -38,6 +39,7 @@ pub use rank::{Rank, SortColumn};
 pub use session_window::SessionWindow;
 pub use sink::{Sink, SinkTarget};
 pub use source::{Source, SourceTable};
+pub use temporal_join::TemporalJoin;
 pub use temporal_sort::TemporalSort;
 pub use upsert_materialize::UpsertMaterialize;
 pub use values::Values;
@@ -75,6 +77,8 @@ pub enum Operation {
     Join(Box<Join>),
     /// Joins two streams whose rows lie near each other in time.
     IntervalJoin(Box<IntervalJoin>),
+    /// Joins a stream with the versions of a table that were valid at the times of its rows.
+    TemporalJoin(Box<TemporalJoin>),
     /// Joins a stream with the rows that a table has at the moment. Waits for that table, so that it is
     /// the head of a task.
     LookupJoin(Box<LookupJoin>),
@@ -130,6 +134,7 @@ impl Operation {
             Self::OverAggregate(aggregate) => aggregate.label(),
             Self::Join(join) => join.label(),
             Self::IntervalJoin(join) => join.label(),
+            Self::TemporalJoin(join) => join.label(),
             Self::LookupJoin(join) => join.label(),
             Self::Rank(rank) => rank.label(),
             Self::TemporalSort(sort) => sort.label(),

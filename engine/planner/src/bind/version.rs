@@ -44,7 +44,7 @@ impl Binder<'_> {
         let source = self.table(&path)?;
         let input = LogicalPlanBuilder::scan(path.name.as_str(), source, None).and_then(LogicalPlanBuilder::build);
         let input = input.map_err(|error| from_datafusion(error, &[]))?;
-        let node = VersionNode { input, table: path.name };
+        let node = VersionNode { input, table: path.name, versions: None };
         Ok(Derived::new(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
     }
 }

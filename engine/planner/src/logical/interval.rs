@@ -9,11 +9,12 @@
 
 use std::collections::BTreeMap;
 
-use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::{JoinType, ScalarValue};
 use datafusion_expr::expr::{Between, Case};
 use datafusion_expr::utils::{conjunction, split_conjunction};
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Join, LogicalPlan, Operator};
+use datafusion_expr::{BinaryExpr, Expr, Join, LogicalPlan, Operator};
+use sluice_functions::type_of;
+use sluice_model::{Column, SqlType};
 
 use super::{is_processing_time, rowtimes};
 
@@ -142,8 +143,8 @@ impl<'a> Sides<'a> {
 
     /// Whether a time has parts of a millisecond.
     fn is_fine(&self, times: [usize; 2]) -> bool {
-        let mut types = self.plans().into_iter().zip(times).map(|(plan, time)| plan.schema().field(time).data_type());
-        types.any(|data_type| !matches!(data_type, DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _)))
+        let mut fields = self.plans().into_iter().zip(times).map(|(plan, time)| plan.schema().field(time));
+        fields.any(|field| precision(&Column::of_field(field).data_type).is_none_or(|(_, digits)| digits > 3))
     }
 
     /// Notes what a condition says of times.
@@ -237,9 +238,9 @@ impl<'a> Sides<'a> {
                 }
                 None
             }
-            Expr::Cast(cast) => self.cast(&cast.expr, cast.field.data_type()),
+            Expr::Cast(cast) => self.cast(expression, &cast.expr),
             Expr::ScalarFunction(call) if call.name().starts_with("CAST AS ") => {
-                self.cast(call.args.first()?, &expression.get_type(&self.join.schema).ok()?)
+                self.cast(expression, call.args.first()?)
             }
             Expr::Negative(inner) => Sum::default().plus(self.sum(inner)?, -1),
             Expr::Literal(value, _) => Some(Sum { millis: millis(value)?, ..Sum::default() }),
@@ -253,15 +254,26 @@ impl<'a> Sides<'a> {
         }
     }
 
-    fn cast(&self, expression: &Expr, to: &DataType) -> Option<Sum> {
-        let from = expression.get_type(&self.join.schema).ok()?;
-        keeps_millis(&from, to).then(|| self.sum(expression)).flatten()
+    /// A cast between types of time that keeps milliseconds.
+    fn cast(&self, cast: &Expr, inner: &Expr) -> Option<Sum> {
+        let time = |expression| precision(&type_of(expression, &self.join.schema).ok()?);
+        let ((from_zone, from), (zone, digits)) = (time(inner)?, time(cast)?);
+        (from_zone == zone && digits >= from.min(3)).then(|| self.sum(inner)).flatten()
+    }
+}
+
+/// Whether a type of time has a zone, and the digits of its seconds; `None` for other types.
+fn precision(data_type: &SqlType) -> Option<(bool, u8)> {
+    match data_type {
+        SqlType::Timestamp(digits) => Some((false, *digits)),
+        SqlType::TimestampLtz(digits) => Some((true, *digits)),
+        _ => None,
     }
 }
 
 /// What is behind the guard of a condition that can fail on a row:
 /// `to_truth(CASE WHEN a IS NOT FALSE THEN to_flag(b) END)` is `b` wherever `a` holds.
-fn guarded(condition: &Expr) -> Option<&Expr> {
+pub(super) fn guarded(condition: &Expr) -> Option<&Expr> {
     match branch(condition)? {
         (Expr::IsNotFalse(_), Expr::ScalarFunction(flag)) if flag.name() == "to_flag" => flag.args.first(),
         _ => None,
@@ -269,7 +281,7 @@ fn guarded(condition: &Expr) -> Option<&Expr> {
 }
 
 /// The guard of such a condition: `a`.
-fn guard(condition: &Expr) -> Option<&Expr> {
+pub(super) fn guard(condition: &Expr) -> Option<&Expr> {
     match branch(condition)? {
         (Expr::IsNotFalse(guard), _) => Some(guard.as_ref()),
         _ => None,
@@ -284,7 +296,7 @@ fn branch(condition: &Expr) -> Option<(&Expr, &Expr)> {
 }
 
 /// The same guard in front of another condition.
-fn with_guarded(guard: &Expr, inner: Expr) -> Expr {
+pub(super) fn with_guarded(guard: &Expr, inner: Expr) -> Expr {
     let mut guard = guard.clone();
     if let Expr::ScalarFunction(truth) = &mut guard
         && let [Expr::Case(case)] = truth.args.as_mut_slice()
@@ -294,14 +306,6 @@ fn with_guarded(guard: &Expr, inner: Expr) -> Expr {
         flag.args = vec![inner];
     }
     guard
-}
-
-/// Whether a cast between types of time changes nothing but the unit.
-fn keeps_millis(from: &DataType, to: &DataType) -> bool {
-    let (DataType::Timestamp(from_unit, from_zone), DataType::Timestamp(unit, zone)) = (from, to) else {
-        return false;
-    };
-    from_zone == zone && (*unit != TimeUnit::Second || *from_unit == TimeUnit::Second)
 }
 
 /// A length of time; `None` where it depends on the calendar, or is no whole number of milliseconds.

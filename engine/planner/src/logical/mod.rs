@@ -4,6 +4,7 @@ mod interval;
 mod processing_time;
 mod rowtime;
 mod version;
+mod versions;
 mod watermark;
 mod window;
 
@@ -11,5 +12,6 @@ pub(crate) use interval::{Interval, interval};
 pub(crate) use processing_time::{is_clock, is_processing_time};
 pub(crate) use rowtime::{is_rowtime, rowtimes};
 pub(crate) use version::{AS_OF, VersionNode, as_of};
+pub(crate) use versions::{Versions, find_versions, time_of, version};
 pub(crate) use watermark::WatermarkNode;
 pub(crate) use window::{WindowNode, Windowing};

@@ -2,7 +2,7 @@
 
 use datafusion_expr::{Expr, LogicalPlan};
 
-use super::{WatermarkNode, WindowNode, interval};
+use super::{WatermarkNode, WindowNode, interval, version};
 
 /// The columns of a query that tell event time.
 ///
@@ -16,7 +16,7 @@ pub(crate) fn rowtimes(plan: &LogicalPlan) -> Vec<usize> {
 
 /// Whether a column tells event time: one that a table's `WATERMARK FOR` is about, or the `window_time` of
 /// a window, also behind `GROUP BY window_time`, where a query passes it on as it is. An interval join has
-/// those of both sides that it compares.
+/// those of both sides that it compares, a temporal join those of the left.
 pub(crate) fn is_rowtime(plan: &LogicalPlan, place: usize) -> bool {
     let below = |input: &LogicalPlan, expression: Option<&Expr>| {
         let place = expression.and_then(passed).and_then(|column| input.schema().maybe_index_of_column(column));
@@ -30,6 +30,9 @@ pub(crate) fn is_rowtime(plan: &LogicalPlan, place: usize) -> bool {
         LogicalPlan::Sort(sort) => is_rowtime(&sort.input, place),
         LogicalPlan::Window(window) => place < window.input.schema().fields().len() && is_rowtime(&window.input, place),
         LogicalPlan::Union(union) => union.inputs.iter().all(|input| is_rowtime(input, place)),
+        LogicalPlan::Join(join) if version(&join.right).is_some_and(|version| version.versions.is_some()) => {
+            place < join.left.schema().fields().len() && is_rowtime(&join.left, place)
+        }
         LogicalPlan::Join(join) => {
             let width = join.left.schema().fields().len();
             let found = interval(join).filter(|interval| !interval.processing_time);

@@ -15,6 +15,8 @@ use datafusion_expr::{
     UserDefinedLogicalNodeCore, Volatility,
 };
 
+use super::Versions;
+
 /// Name of the function that marks the time of a version.
 pub(crate) const AS_OF: &str = "$as_of";
 
@@ -52,11 +54,13 @@ pub(crate) struct VersionNode {
     pub(crate) input: LogicalPlan,
     /// Name of the table in the text.
     pub(crate) table: String,
+    /// Set where the time is that of events.
+    pub(crate) versions: Option<Versions>,
 }
 
 impl PartialOrd for VersionNode {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        (&self.table, &self.input).partial_cmp(&(&other.table, &other.input))
+        (&self.table, &self.versions, &self.input).partial_cmp(&(&other.table, &other.versions, &other.input))
     }
 }
 
@@ -74,21 +78,30 @@ impl UserDefinedLogicalNodeCore for VersionNode {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        Vec::new()
+        self.versions.iter().flat_map(|versions| [&versions.time].into_iter().chain(&versions.key)).cloned().collect()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Version: {}", self.table)
     }
 
-    fn with_exprs_and_inputs(&self, _: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+    fn with_exprs_and_inputs(&self, expressions: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
         let Some(input) = inputs.pop() else {
             return datafusion_common::internal_err!("a version of nothing");
         };
-        Ok(Self { input, table: self.table.clone() })
+        let mut expressions = expressions.into_iter();
+        let versions = expressions.next().map(|time| Versions { time, key: expressions.collect() });
+        Ok(Self { input, table: self.table.clone(), versions })
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
-        Some(vec![output_columns.to_vec()])
+        let schema = self.input.schema();
+        let mut columns = output_columns.to_vec();
+        let expressions = self.expressions();
+        let read = expressions.iter().flat_map(Expr::column_refs);
+        columns.extend(read.filter_map(|column| schema.maybe_index_of_column(column)));
+        columns.sort_unstable();
+        columns.dedup();
+        Some(vec![columns])
     }
 }

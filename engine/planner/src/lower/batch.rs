@@ -26,6 +26,7 @@ use super::sinks::PreparedSink;
 use super::target::Target;
 use crate::PlannerSettings;
 use crate::bind::from_datafusion;
+use crate::logical::version;
 
 /// A query in two: what goes row by row, and the rest.
 struct Cut {
@@ -42,6 +43,7 @@ pub(super) fn lower(
     queries: &[LogicalPlan],
     targets: &[Target],
 ) -> Result<(StreamPlan, Vec<String>)> {
+    queries.iter().try_for_each(refuse_versions)?;
     let sinks = targets.iter().map(|target| PreparedSink::new(connectors, target)).collect::<Result<Vec<_>>>()?;
     let cuts = queries.iter().map(Cut::new).collect::<Result<Vec<_>>>()?;
     let (mut needs, mut fields) = (Needs::default(), RowFields::default());
@@ -59,6 +61,23 @@ pub(super) fn lower(
             .with_hint("bound it with the connector's options, or SET 'execution.runtime-mode' = 'streaming'"));
     }
     super::add_sinks(connectors, settings, queries, &sinks, inputs, nodes)
+}
+
+/// Versions come one after another, and a batch has no order.
+fn refuse_versions(query: &LogicalPlan) -> Result<()> {
+    let table = std::cell::RefCell::new(None);
+    let found = query.exists(|node| {
+        if let LogicalPlan::Join(join) = node
+            && let Some(version) = version(&join.right).filter(|version| version.versions.is_some())
+        {
+            table.replace(Some(version.table.clone()));
+        }
+        Ok(table.borrow().is_some())
+    });
+    found.map_err(|error| from_datafusion(error, &[]))?;
+    let Some(table) = table.into_inner() else { return Ok(()) };
+    Err(Error::fix(format!("table '{table}' FOR SYSTEM_TIME AS OF an event time is not supported in batch mode"))
+        .with_hint("SET 'execution.runtime-mode' = 'streaming'"))
 }
 
 fn is_endless(operation: &Operation) -> bool {

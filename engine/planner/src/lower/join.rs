@@ -14,7 +14,7 @@ use super::keys::keeps_order;
 use super::nodes::{Nodes, with_different_names};
 use super::time::WindowColumns;
 use crate::bind::from_datafusion;
-use crate::logical::interval;
+use crate::logical::{interval, version};
 
 /// One input: its node, which columns of it the join goes by, how many of its columns are the query's.
 pub(super) struct Side {
@@ -25,8 +25,11 @@ pub(super) struct Side {
 
 impl Nodes {
     pub(super) fn join(&mut self, join: &datafusion_expr::Join, query: &LogicalPlan) -> Result<Input> {
-        if let Some(version) = super::lookup::version(&join.right) {
-            return self.lookup_join(join, version, query);
+        if let Some(version) = version(&join.right) {
+            return match &version.versions {
+                Some(versions) => self.temporal_join(join, version, versions, query),
+                None => self.lookup_join(join, version, query),
+            };
         }
         if join.null_aware {
             return Err(Error::bug("NOT IN should have become NOT EXISTS"));

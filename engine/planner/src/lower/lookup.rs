@@ -22,18 +22,7 @@ use super::nodes::Nodes;
 use super::scans::base_table;
 use crate::bind::from_datafusion;
 use crate::catalog::CatalogTable;
-use crate::logical::{AS_OF, VersionNode, WatermarkNode, is_clock};
-
-/// The table as of a time that a side of a join is made of, if it is.
-pub(super) fn version(plan: &LogicalPlan) -> Option<&VersionNode> {
-    match plan {
-        LogicalPlan::SubqueryAlias(alias) => version(&alias.input),
-        LogicalPlan::Filter(filter) => version(&filter.input),
-        LogicalPlan::Projection(projection) => version(&projection.input),
-        LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref::<VersionNode>(),
-        _ => None,
-    }
-}
+use crate::logical::{VersionNode, WatermarkNode, is_clock, time_of};
 
 /// The right side of a lookup join.
 struct Table<'a> {
@@ -138,7 +127,7 @@ fn no_key(table: &str) -> Error {
 }
 
 /// The place of a column in a plan; `None` for other expressions.
-fn plain(expression: &Expr, plan: &LogicalPlan) -> Option<usize> {
+pub(super) fn plain(expression: &Expr, plan: &LogicalPlan) -> Option<usize> {
     match expression {
         Expr::Alias(alias) => plain(&alias.expr, plan),
         Expr::Column(column) => plan.schema().maybe_index_of_column(column),
@@ -219,7 +208,7 @@ fn over_pairs(condition: &Expr, join: &datafusion_expr::Join, table: &Table<'_>)
     })
 }
 
-fn renamed(expression: &Expr, name: impl Fn(&Column) -> Option<String>) -> Result<Expr> {
+pub(super) fn renamed(expression: &Expr, name: impl Fn(&Column) -> Option<String>) -> Result<Expr> {
     let renamed = expression.clone().transform(|node| match node {
         Expr::Column(column) => match name(&column) {
             Some(name) => Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name)))),
@@ -230,20 +219,11 @@ fn renamed(expression: &Expr, name: impl Fn(&Column) -> Option<String>) -> Resul
     renamed.map(|renamed| renamed.data).map_err(|error| from_datafusion(error, &[]))
 }
 
-/// The time of a version, if the expression is its mark.
-fn time_of(expression: &Expr) -> Option<&Expr> {
-    match expression {
-        Expr::ScalarFunction(call) if call.name() == AS_OF => call.args.first(),
-        _ => None,
-    }
-}
-
 /// Rows are looked up when they come by: the time has to be the processing time of the left side.
 fn check_time(time: &Expr, join: &datafusion_expr::Join, table: &str) -> Result<()> {
     if is_clock(time, &join.left) {
         return Ok(());
     }
-    Err(Error::fix(format!("table '{table}' FOR SYSTEM_TIME AS OF {time} is not supported yet"))
-        .because("it is no processing time of the left side, and joins by event time are missing")
+    Err(Error::fix(format!("table '{table}' FOR SYSTEM_TIME AS OF {time}: no processing time of the left side"))
         .with_hint("declare a column proc_time AS PROCTIME() on the left table, and write AS OF o.proc_time"))
 }

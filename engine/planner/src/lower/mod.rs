@@ -25,6 +25,7 @@ mod slices;
 mod sort;
 mod state_ttl;
 mod target;
+mod temporal;
 mod time;
 
 use datafusion_expr::LogicalPlan;

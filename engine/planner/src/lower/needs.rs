@@ -10,6 +10,7 @@ use datafusion_expr::LogicalPlan;
 use sluice_model::Result;
 
 use super::scans::{Scans, is_on_key};
+use crate::logical::version;
 
 /// Which parts need `-U` rows from what is below them, and the tables that are scanned.
 #[derive(Debug, Default)]
@@ -30,10 +31,15 @@ impl Needs {
         }
         self.update_before.insert(query.clone(), update_before);
         if let LogicalPlan::Join(join) = query
-            && super::lookup::version(&join.right).is_some()
+            && let Some(version) = version(&join.right)
         {
-            // The table is not read, it is asked.
-            return self.collect(&join.left, true);
+            self.collect(&join.left, true)?;
+            return match version.versions {
+                // A version ends when the next one begins.
+                Some(_) => self.collect(&version.input, false),
+                // The table is not read, it is asked.
+                None => Ok(()),
+            };
         }
         let below = match query {
             LogicalPlan::TableScan(scan) => return self.scans.add(scan, update_before),

@@ -1,5 +1,4 @@
-//! The rows of one side that may still get a partner: by key for the rows that come, by time for the
-//! watermark.
+//! Rows by key and by time, in Arrow chunks: for joins that keep rows for as long as event time says.
 //!
 //! ```text
 //! by key    a   00:10 → 0, 00:12 → 2        b   00:11 → 1
@@ -7,7 +6,11 @@
 //! ```
 //!
 //! Rows come nearly in the order of their time, so that a row goes to the end of its key's queue, or
-//! near it, and leaves at the front.
+//! near it, and leaves at the front. Each row has a mark, which its operator gives a meaning.
+
+mod emit;
+mod keys;
+mod state;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -18,58 +21,55 @@ use crate::bit_set::BitSet;
 use crate::join::rows::{NO_ROW, Place, RowId, RowStore};
 use crate::key_index::Slot;
 
+pub(crate) use self::emit::Emitter;
+pub(crate) use self::keys::Keys;
+
 /// What is known of a row.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    pub(super) place: Place,
-    pub(super) slot: Slot,
-    pub(super) time: i64,
+pub(crate) struct Entry {
+    pub(crate) place: Place,
+    pub(crate) slot: Slot,
+    pub(crate) time: i64,
     /// Its place in the order of arrival, which tells rows of one key apart.
-    pub(super) number: i64,
-    /// It has had a partner.
-    pub(super) is_matched: bool,
+    pub(crate) number: i64,
+    /// What the operator notes of it.
+    pub(crate) mark: u8,
     /// The last snapshot has it.
-    pub(super) is_saved: bool,
+    is_saved: bool,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Side {
-    pub(super) input: SchemaRef,
+pub(crate) struct RowsByTime {
+    input: SchemaRef,
     /// Columns of the join key.
-    pub(super) keys: Vec<usize>,
-    /// How long after its time a row may get a partner.
-    pub(super) reach: i64,
-    /// Rows without a partner are put out with NULLs.
-    pub(super) is_outer: bool,
-    pub(super) rows: RowStore,
-    pub(super) entries: Vec<Entry>,
+    pub(crate) keys: Vec<usize>,
+    pub(crate) rows: RowStore,
+    entries: Vec<Entry>,
     free: Vec<RowId>,
     by_key: Vec<VecDeque<(i64, RowId)>>,
     by_time: BTreeMap<i64, Vec<RowId>>,
-    pub(super) next_number: i64,
+    next_number: i64,
     /// Rows that have changed since the last snapshot.
-    pub(super) dirty: BitSet,
+    dirty: BitSet,
     /// Rows that the last snapshot has and that are gone; they hold their keys.
-    pub(super) gone: Vec<(Slot, i64)>,
+    gone: Vec<(Slot, i64)>,
     /// Rows of a snapshot that are in no order yet.
-    pub(super) restored: HashMap<(Slot, i64), RowId>,
+    restored: HashMap<(Slot, i64), RowId>,
 }
 
-impl Side {
+impl RowsByTime {
     /// Without rows.
     ///
     /// # Errors
     /// A bug in the planner: a key that is no column.
-    pub(super) fn new(input: &SchemaRef, keys: Vec<usize>, reach: i64, is_outer: bool) -> Result<Self> {
+    pub(crate) fn new(input: &SchemaRef, keys: Vec<usize>) -> Result<Self> {
         if keys.iter().any(|key| *key >= input.fields().len()) {
             return Err(Error::bug("a join key is not a column of the input"));
         }
         Ok(Self {
             input: SchemaRef::clone(input),
             keys,
-            reach,
-            is_outer,
             rows: RowStore::new(input.fields().iter().map(|field| field.data_type())),
             entries: Vec::new(),
             free: Vec::new(),
@@ -83,27 +83,35 @@ impl Side {
     }
 
     /// Makes room for keys.
-    pub(super) fn grow(&mut self, num_keys: usize) {
+    pub(crate) fn grow(&mut self, num_keys: usize) {
         if self.by_key.len() < num_keys {
             self.by_key.resize_with(num_keys, VecDeque::new);
         }
     }
 
     /// The rows of a key within a span of time, both ends included, by time.
-    pub(super) fn within(&self, slot: Slot, first: i64, last: i64) -> impl Iterator<Item = RowId> {
+    pub(crate) fn within(&self, slot: Slot, first: i64, last: i64) -> impl Iterator<Item = RowId> {
         let queue = &self.by_key[slot as usize];
         let start = queue.partition_point(|(time, _)| *time < first);
         queue.range(start..).take_while(move |(time, _)| *time <= last).map(|(_, id)| *id)
     }
 
-    /// Keeps a row that has come.
+    /// The last row of a key at or before a time; of rows of one time, the one that came last.
+    pub(crate) fn last_at(&self, slot: Slot, time: i64) -> Option<RowId> {
+        let queue = &self.by_key[slot as usize];
+        let place = queue.partition_point(|(other, _)| *other <= time).checked_sub(1)?;
+        queue.get(place).map(|(_, id)| *id)
+    }
+
+    /// Keeps a row that has come; the row holds its key.
     ///
     /// # Errors
     /// More rows than numbers.
-    pub(super) fn keep(&mut self, place: Place, slot: Slot, time: i64, is_matched: bool) -> Result<()> {
+    pub(crate) fn keep(&mut self, place: Place, slot: Slot, time: i64, mark: u8, keys: &mut Keys) -> Result<()> {
         let number = self.next_number;
         self.next_number += 1;
-        let id = self.insert(Entry { place, slot, time, number, is_matched, is_saved: false })?;
+        let id = self.insert(Entry { place, slot, time, number, mark, is_saved: false })?;
+        keys.hold(slot);
         self.dirty.insert(id);
         self.link(id);
         Ok(())
@@ -113,7 +121,7 @@ impl Side {
     ///
     /// # Errors
     /// As [`keep`](Self::keep).
-    pub(super) fn insert(&mut self, entry: Entry) -> Result<RowId> {
+    fn insert(&mut self, entry: Entry) -> Result<RowId> {
         let next = || {
             let id = RowId::try_from(self.entries.len()).ok().filter(|id| *id != NO_ROW);
             id.ok_or_else(|| Error::fix("a join keeps more than 2^32 rows on one side"))
@@ -128,7 +136,7 @@ impl Side {
     }
 
     /// Sorts a row in by key and time.
-    pub(super) fn link(&mut self, id: RowId) {
+    fn link(&mut self, id: RowId) {
         let Entry { slot, time, .. } = self.entries[id as usize];
         let queue = &mut self.by_key[slot as usize];
         let place = queue.partition_point(|(other, _)| *other <= time);
@@ -136,78 +144,84 @@ impl Side {
         self.by_time.entry(time).or_default().push(id);
     }
 
-    /// A row has got a partner.
-    pub(super) fn set_matched(&mut self, id: RowId) {
+    /// What is known of a row.
+    pub(crate) fn entry(&self, id: RowId) -> &Entry {
+        &self.entries[id as usize]
+    }
+
+    /// Notes something else of a row.
+    pub(crate) fn set_mark(&mut self, id: RowId, mark: u8) {
         let entry = &mut self.entries[id as usize];
-        if self.is_outer && !entry.is_matched {
-            entry.is_matched = true;
+        if entry.mark != mark {
+            entry.mark = mark;
             self.dirty.insert(id);
         }
     }
 
-    /// Whether a row of this time may get a partner yet.
-    pub(super) fn may_match(&self, time: i64, watermark: i64) -> bool {
-        watermark < time.saturating_add(self.reach)
+    /// The first time of a row that has not been [taken](Self::take_until).
+    pub(crate) fn first_time(&self) -> Option<i64> {
+        self.by_time.first_key_value().map(|(time, _)| *time)
     }
 
-    /// When the first row has waited long enough; `None` without rows.
-    pub(super) fn first_end(&self) -> Option<i64> {
-        self.by_time.first_key_value().map(|(time, _)| time.saturating_add(self.reach))
-    }
-
-    /// Takes some rows out that get no partner any more, by time. They are there until they are
-    /// [forgotten](Self::forget).
-    pub(super) fn take_expired(&mut self, watermark: i64, some: usize) -> Vec<RowId> {
-        let mut expired = Vec::new();
-        while expired.len() < some
-            && let Some((time, _)) = self.by_time.first_key_value()
-            && !self.may_match(*time, watermark)
+    /// Takes some rows with times up to `last` out of the order of time; all rows of a time together.
+    pub(crate) fn take_until(&mut self, last: i64, some: usize) -> Vec<RowId> {
+        let mut taken = Vec::new();
+        while taken.len() < some
+            && self.first_time().is_some_and(|time| time <= last)
             && let Some((_, ids)) = self.by_time.pop_first()
         {
-            for id in &ids {
-                self.unlink(*id);
-            }
-            expired.extend(ids);
+            taken.extend(ids);
         }
-        expired
+        taken
     }
 
-    /// Takes a row out of the queue of its key; it is the first there, or among the first.
-    fn unlink(&mut self, id: RowId) {
-        let queue = &mut self.by_key[self.entries[id as usize].slot as usize];
+    /// The first row of a key, if a later one is at or before `time`.
+    pub(crate) fn outdated(&self, slot: Slot, time: i64) -> Option<RowId> {
+        let queue = &self.by_key[slot as usize];
+        queue.get(1).filter(|(next, _)| *next <= time)?;
+        queue.front().map(|(_, first)| *first)
+    }
+
+    /// Forgets a row that has been [taken](Self::take_until).
+    pub(crate) fn forget(&mut self, id: RowId, keys: &mut Keys) {
+        let slot = self.entry(id).slot;
+        let queue = &mut self.by_key[slot as usize];
+        // It is the first of its key, or among the first.
         if let Some(place) = queue.iter().position(|(_, other)| *other == id) {
             queue.remove(place);
         }
         if queue.is_empty() {
             *queue = VecDeque::new();
         }
+        self.give_up(id, keys);
     }
 
-    /// Forgets a row that is in no order. Returns its key unless the next snapshot needs that.
-    pub(super) fn forget(&mut self, id: RowId) -> Option<Slot> {
+    /// Gives up the number of a row that is in no order.
+    fn give_up(&mut self, id: RowId, keys: &mut Keys) {
         let Entry { place, slot, number, is_saved, .. } = self.entries[id as usize];
         self.rows.disown(place);
         self.dirty.remove(id);
         self.free.push(id);
         if is_saved {
+            // The next snapshot tells of its end, and needs the key for that.
             self.gone.push((slot, number));
-            return None;
+        } else {
+            keys.release(slot);
         }
-        Some(slot)
     }
 
     /// Frees the memory of rows that are gone.
     ///
     /// # Errors
     /// More than 2 GiB of text in one column.
-    pub(super) fn tidy(&mut self) -> Result<()> {
+    pub(crate) fn tidy(&mut self) -> Result<()> {
         let entries = &mut self.entries;
         self.rows.tidy(|id, place| entries[id as usize].place = place)
     }
 
     /// True if nothing is kept.
     #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.by_time.is_empty() && self.by_key.iter().all(VecDeque::is_empty)
     }
 }

@@ -1,4 +1,4 @@
-//! The join keys of both sides, each for as long as something needs it.
+//! Keys, each for as long as a row needs it.
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
@@ -8,7 +8,7 @@ use crate::key_index::{KeyIndex, Slot};
 
 /// Numbers of keys, and how many rows hold each.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     index: KeyIndex,
     holders: Vec<u32>,
 }
@@ -18,7 +18,7 @@ impl Keys {
     ///
     /// # Errors
     /// A type that cannot be a key.
-    pub(super) fn new(types: &[DataType]) -> Result<Self> {
+    pub(crate) fn new(types: &[DataType]) -> Result<Self> {
         Ok(Self { index: KeyIndex::new(types)?, holders: Vec::new() })
     }
 
@@ -26,7 +26,7 @@ impl Keys {
     ///
     /// # Errors
     /// A bug: columns of other types.
-    pub(super) fn hold_all(&mut self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Slot>> {
+    pub(crate) fn hold_all(&mut self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Slot>> {
         let slots = self.index.insert(columns, rows)?;
         self.holders.resize(self.index.capacity(), 0);
         slots.iter().for_each(|slot| self.hold(*slot));
@@ -34,12 +34,12 @@ impl Keys {
     }
 
     /// One row more holds a slot.
-    pub(super) fn hold(&mut self, slot: Slot) {
+    pub(crate) fn hold(&mut self, slot: Slot) {
         self.holders[slot as usize] += 1;
     }
 
     /// A row needs its slot no more.
-    pub(super) fn release(&mut self, slot: Slot) {
+    pub(crate) fn release(&mut self, slot: Slot) {
         let holders = &mut self.holders[slot as usize];
         *holders -= 1;
         if *holders == 0 {
@@ -48,7 +48,7 @@ impl Keys {
     }
 
     /// One more than the largest slot that was ever in use.
-    pub(super) fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.index.capacity()
     }
 
@@ -56,13 +56,13 @@ impl Keys {
     ///
     /// # Errors
     /// A bug: a slot that is free.
-    pub(super) fn columns(&self, slots: impl IntoIterator<Item = Slot>) -> Result<Vec<ArrayRef>> {
+    pub(crate) fn columns(&self, slots: impl IntoIterator<Item = Slot>) -> Result<Vec<ArrayRef>> {
         self.index.columns(slots)
     }
 
     /// Number of keys.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 }
