@@ -2,12 +2,13 @@
 //! makes of the same rows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use sluice_model::{SystemClock, from_pretty, to_pretty};
-use sluice_runtime::Engine;
+use sluice_runtime::{Engine, JobHandle, StopRequest};
 use sluice_sql::{Environment, Home, Outcome, Session};
 
 const COLUMNS: &str = "id INT, k INT, v INT, ts TIMESTAMP(3)";
@@ -80,17 +81,17 @@ fn rows(random: &mut StdRng) -> Vec<String> {
 }
 
 /// A table whose rows come in almost the order of their time, and end.
-fn table(name: &str, data: &str) -> String {
+fn table(name: &str, data: &str, bounded: bool) -> String {
     format!(
         "CREATE TABLE {name} ({COLUMNS}, p AS PROCTIME(), WATERMARK FOR ts AS ts - INTERVAL '30' SECOND) \
-         WITH ('connector'='values', 'data-id'='{data}-{name}', 'bounded'='true', 'changelog-mode'='I')"
+         WITH ('connector'='values', 'data-id'='{data}-{name}', 'bounded'='{bounded}', 'changelog-mode'='I')"
     )
 }
 
 /// The rows that a query puts out, each with its kind, in their order.
 async fn changes(environment: &Arc<Environment>, settings: &[String], data: &str, query: &str) -> Vec<String> {
     let mut session = Session::new(Arc::clone(environment));
-    let tables = ["t", "u"].map(|name| table(name, data));
+    let tables = ["t", "u"].map(|name| table(name, data, true));
     for statement in settings.iter().chain(&tables) {
         session.execute_text(statement).await.unwrap_or_else(|error| panic!("{statement}\n{error}"));
     }
@@ -165,7 +166,7 @@ async fn joins_with_bounds_on_time_keep_rows_for_that_time_only() {
     let home = sluice_tests::scratch().expect("a directory");
     let mut session = Session::new(environment(home.path()));
     for name in ["t", "u"] {
-        session.execute_text(&table(name, "explained")).await.unwrap();
+        session.execute_text(&table(name, "explained", true)).await.unwrap();
     }
     let mut plan = async |condition: &str| {
         let text = format!("EXPLAIN SELECT t.id, u.id AS uid FROM t JOIN u ON {condition}");
@@ -209,6 +210,69 @@ fn streams_of_insertions_equal_batches() {
             let batch = "SET 'execution.runtime-mode' = 'batch'".to_owned();
             let expected = result(&environment, &[batch], &data, query).await;
             assert!(actual == expected, "SLUICE_SEED={seed}: {query}\nstream {actual:?}\nbatch  {expected:?}");
+        }
+    });
+}
+
+/// Starts a job that writes a query's rows to the sink `data`.
+async fn submit(
+    environment: &Arc<Environment>,
+    settings: &[String],
+    data: &str,
+    query: &str,
+    bounded: bool,
+) -> JobHandle {
+    let mut session = Session::new(Arc::clone(environment));
+    let mut run = async |text: &str| session.execute_text(text).await.unwrap_or_else(|error| panic!("{text}\n{error}"));
+    for statement in settings.iter().chain(&["t", "u"].map(|name| table(name, data, bounded))) {
+        run(statement).await;
+    }
+    run(&format!("CREATE VIEW q AS {query}")).await;
+    let Outcome::Rows(columns) = run("DESCRIBE q").await else { panic!("DESCRIBE has no rows") };
+    let cell = |cell: &Option<String>| cell.clone().unwrap_or_default();
+    let columns: Vec<_> = columns.rows.iter().map(|row| format!("`{}` {}", cell(&row[0]), cell(&row[1]))).collect();
+    run(&format!("CREATE TABLE s ({}) WITH ('connector'='values', 'data-id'='{data}')", columns.join(", "))).await;
+    let Outcome::Submitted { mut jobs, .. } = run("INSERT INTO s SELECT * FROM q").await else { panic!("no job") };
+    jobs.pop().unwrap().handle
+}
+
+#[test]
+fn joins_go_on_from_savepoints_at_any_parallelism() {
+    super::with_deep_stacks(async {
+        let seed: u64 =
+            std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+        let home = tempfile::tempdir().expect("a directory");
+        let environment = environment(&home);
+        let joins = QUERIES.iter().filter(|query| query.contains(" u "));
+        for (number, query) in joins.cycle().take(40).enumerate() {
+            let seed = seed.wrapping_add(number as u64);
+            let mut random = StdRng::seed_from_u64(seed);
+            let data = format!("event-time-resumed-{seed}");
+            let mut later = Vec::new();
+            for table in ["t", "u"] {
+                let rows = rows(&mut random);
+                let batches =
+                    rows.chunks(random.random_range(1..20)).map(|rows| from_pretty(COLUMNS, &rows.join(" / ")));
+                let mut batches: Vec<_> = batches.collect();
+                later.push(batches.split_off(random.random_range(0..=batches.len())));
+                sluice_values::register_source(format!("{data}-{table}"), batches);
+            }
+            let mut parallelism = || format!("SET 'parallelism.default' = '{}'", random.random_range(1..=4));
+            let job = submit(&environment, &[parallelism()], &data, query, false).await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            let request = StopRequest { drain: false, savepoint: true, savepoint_dir: None };
+            let path = job.stop(request).await.unwrap().expect("a savepoint");
+            for (table, batches) in ["t", "u"].into_iter().zip(later) {
+                batches.into_iter().for_each(|batch| sluice_values::append_source(&format!("{data}-{table}"), batch));
+            }
+            let settings = [parallelism(), format!("SET 'execution.state-recovery.path' = '{path}'")];
+            let job = submit(&environment, &settings, &data, query, true).await;
+            job.wait().await.unwrap_or_else(|error| panic!("{query}\n{error}"));
+            let actual = sluice_values::materialized(&data, &[]);
+            sluice_values::clear_sink(&data);
+            let batch = "SET 'execution.runtime-mode' = 'batch'".to_owned();
+            let expected = result(&environment, &[batch], &data, query).await;
+            assert!(actual == expected, "SLUICE_SEED={seed}: {query}\nresumed {actual:?}\nbatch   {expected:?}");
         }
     });
 }
