@@ -190,6 +190,6 @@ mod tests {
         })
         .unwrap();
         assert_eq!(replayed, ["0: +I 1 a / -U 1 a / +U 1 b", "1: -D 7 NULL", "1: +I 8 x", "0: +I 2 y"]);
-        assert!(log.is_empty() && log.len() == 0);
+        assert!(log.is_empty() && log.memory() == 0);
     }
 }

@@ -325,7 +325,7 @@ impl Partitions {
         }
         let oldest = self.oldest().map_or(u64::MAX, |oldest| self.all[oldest].first);
         let released = self.held.iter().take_while(|(_, arrivals)| *arrivals <= oldest).count();
-        self.held.drain(..released).last().map(|(watermark, _)| watermark)
+        self.held.drain(..released).next_back().map(|(watermark, _)| watermark)
     }
 
     /// A snapshot, on disk: that of partitions in memory is written there, one by one, because all of
