@@ -11,6 +11,7 @@
 //! result out once.
 
 mod input;
+mod unnest;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,7 +48,8 @@ pub async fn execute(
 
 async fn start(query: &LogicalPlan, inputs: Inputs, parallelism: usize) -> DataFusionResult<SendableRecordBatchStream> {
     let config = SessionConfig::new().with_target_partitions(parallelism.max(1));
-    let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    let state = SessionStateBuilder::new().with_config(config).with_default_features();
+    let state = state.with_query_planner(Arc::new(unnest::Planner)).build();
     let mut tables: HashMap<_, _> = inputs.into_tables().into_iter().collect();
     let query = query.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };

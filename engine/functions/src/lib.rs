@@ -22,6 +22,7 @@
 //! | `bind` | replaces what DataFusion would do differently |
 //! | `text`, `regexp`, `time`, `numeric`, `hash`, `json`, `collection`, `misc` | the functions |
 //! | `aggregate` | the aggregate functions |
+//! | `unnest` | `UNNEST` |
 //!
 //! Functions that are not there are absent: a planner says "unknown function" and suggests a name.
 
@@ -45,6 +46,7 @@ mod text;
 mod time;
 mod types;
 mod window;
+mod unnest;
 
 use std::sync::Arc;
 
@@ -58,6 +60,7 @@ pub use planner::expr_planner;
 pub use session::SessionInfo;
 pub use types::{common_type, type_of};
 pub use window::{WINDOW_FUNCTIONS, window_function};
+pub use unnest::{UnnestNode, UnnestedRows, Unnesting};
 
 /// Every scalar function, by Flink's names in lower case.
 ///

@@ -6,8 +6,8 @@ use sluice_plan::{Node, Operation};
 
 use crate::{
     AssignWatermark, AssignWindow, Calc, DropUpdateBefore, Expand, GroupAggregate, IntervalJoin, Join, LocalAggregate,
-    Normalize, NotNull, Operator, OverAggregate, Rank, SessionWindow, TemporalJoin, TemporalSort, UpsertMaterialize,
-    WindowJoin,
+    Normalize, NotNull, Operator, OverAggregate, Rank, SessionWindow, TemporalJoin, TemporalSort, Unnest,
+    UpsertMaterialize, WindowJoin,
 };
 
 /// The operator of a node that runs inside a task; `None` for those that are the ends of tasks
@@ -24,6 +24,7 @@ pub fn operator(node: &Node, inputs: &[SchemaRef]) -> Result<Option<Box<dyn Oper
         Operation::AssignWindow(assign) => Ok(Some(Box::new(AssignWindow::new(assign, &output?.schema)?))),
         Operation::SessionWindow(session) => Ok(Some(Box::new(SessionWindow::new(session, input?, &output?.schema)?))),
         Operation::Expand(expand) => Ok(Some(Box::new(Expand::new(expand, &output?.schema)?))),
+        Operation::Unnest(unnest) => Ok(Some(Box::new(Unnest::new(unnest, &output?.schema)))),
         Operation::NotNull(check) => Ok(Some(Box::new(NotNull::new(check.clone())))),
         Operation::DropUpdateBefore => Ok(Some(Box::new(DropUpdateBefore))),
         Operation::LocalAggregate(aggregate) => {

@@ -49,6 +49,7 @@ mod ttl;
 mod ttl_tests;
 mod upsert_materialize;
 mod watermark;
+mod unnest;
 mod window_join;
 
 use std::time::Duration;
@@ -76,6 +77,7 @@ pub use temporal_join::TemporalJoin;
 pub use temporal_sort::TemporalSort;
 pub use upsert_materialize::UpsertMaterialize;
 pub use window_join::WindowJoin;
+pub use unnest::Unnest;
 
 /// Where an operator puts its batches.
 pub type Output<'a> = &'a mut dyn FnMut(ChangelogBatch) -> Result<()>;

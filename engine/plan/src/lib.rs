@@ -28,8 +28,8 @@ pub use explain::ExplainDetails;
 pub use node::{
     AggregateCall, AssignWatermark, AssignWindow, Batch, Calc, Expand, Frame, GroupAggregate, GroupingSet,
     IntervalJoin, Join, JoinKind, LocalAggregate, LookupJoin, Normalize, NotNull, Operation, OverAggregate, Rank,
-    SessionWindow, Sink, SinkTarget, SortColumn, Source, SourceTable, TemporalJoin, TemporalSort, UpsertMaterialize,
-    Values, WindowKind,
+    SessionWindow, Sink, SinkTarget, SortColumn, Source, SourceTable, TemporalJoin, TemporalSort, Unnest,
+    UpsertMaterialize, Values, WindowKind,
 };
 
 /// Position of a node in [`StreamPlan::nodes`].

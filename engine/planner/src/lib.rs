@@ -12,6 +12,8 @@
 
 mod bind;
 pub mod catalog;
+mod lateral;
+mod lateral_limit;
 mod logical;
 mod lower;
 mod optimize;

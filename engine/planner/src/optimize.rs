@@ -14,6 +14,7 @@ use datafusion_optimizer::analyzer::Analyzer;
 use datafusion_optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion_optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
 use datafusion_optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion_optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion_optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
@@ -30,6 +31,7 @@ use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
 use sluice_model::Result;
 
 use crate::bind::from_datafusion;
+use crate::lateral::{narrow_unnests, rewrite_laterals};
 use crate::logical::{AS_OF, find_versions};
 use crate::subqueries::rewrite_subqueries;
 
@@ -41,13 +43,14 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     let options = Arc::new(options);
     let plan = analyzer.execute_and_check(plan, &options, |_, _| {}).map_err(translate)?;
-    let plan = find_versions(rewrite_subqueries(plan)?)?;
+    let plan = find_versions(rewrite_laterals(rewrite_subqueries(plan)?)?)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(DecorrelateLateralJoin::new()),
         Arc::new(ExtractEquijoinPredicate::new()),
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(EliminateOuterJoin::new()),
@@ -60,6 +63,7 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let context = OptimizerContext::new_with_config_options(options).without_query_execution_start_time();
     let plan = Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {}).map_err(translate)?;
     let plan = plan.transform_down(limit_below_projection).map(|plan| plan.data).map_err(translate)?;
+    let plan = plan.transform_down(narrow_unnests).map(|plan| plan.data).map_err(translate)?;
     plan.transform_down(drop_inferred_marks).map(|plan| plan.data).map_err(translate)
 }
 

@@ -19,6 +19,7 @@ mod sink;
 mod source;
 mod temporal_join;
 mod temporal_sort;
+mod unnest;
 mod upsert_materialize;
 mod values;
 
@@ -41,6 +42,7 @@ pub use sink::{Sink, SinkTarget};
 pub use source::{Source, SourceTable};
 pub use temporal_join::TemporalJoin;
 pub use temporal_sort::TemporalSort;
+pub use unnest::Unnest;
 pub use upsert_materialize::UpsertMaterialize;
 pub use values::Values;
 
@@ -69,6 +71,8 @@ pub enum Operation {
     Expand(Expand),
     /// Groups the rows of each batch, as a first step.
     LocalAggregate(LocalAggregate),
+    /// Makes a row of every value that a column holds.
+    Unnest(Unnest),
     /// Groups rows.
     GroupAggregate(GroupAggregate),
     /// Aggregates over the rows before each row.
@@ -112,6 +116,7 @@ impl Operation {
                 | Self::AssignWindow(_)
                 | Self::Expand(_)
                 | Self::LocalAggregate(_)
+                | Self::Unnest(_)
                 | Self::Sink(_)
         )
     }
@@ -144,4 +149,5 @@ impl Operation {
             Self::Sink(sink) => sink.label(),
         }
     }
+            Self::Unnest(unnest) => unnest.label(),
 }

@@ -14,7 +14,9 @@ mod literal;
 mod mistake;
 mod names;
 mod refuse;
+mod relations;
 mod rewrite;
+mod set_operation;
 mod tables;
 mod version;
 mod window;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 
 use datafusion_common::DFSchema;
 use datafusion_common::config::ConfigOptions;
-use datafusion_expr::planner::ExprPlanner;
+use datafusion_expr::planner::{ExprPlanner, RelationPlanner};
 use datafusion_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF, TableSource};
 use datafusion_sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
 use sluice_functions::SessionInfo;
@@ -48,6 +50,7 @@ pub(crate) struct Binder<'a> {
     functions: Arc<HashMap<String, Arc<ScalarUDF>>>,
     aggregates: Arc<HashMap<String, Arc<AggregateUDF>>>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
+    relation_planners: Vec<Arc<dyn RelationPlanner>>,
     options: ConfigOptions,
     /// What stands in the text for windows and for tables as of a time.
     windows: RefCell<Vec<Arc<dyn TableSource>>>,
@@ -85,6 +88,7 @@ impl<'a> Binder<'a> {
             functions: Arc::new(functions),
             aggregates: Arc::new(aggregates),
             expr_planners: vec![sluice_functions::expr_planner(session)],
+            relation_planners: vec![Arc::new(relations::Relations::default())],
             options: ConfigOptions::default(),
             windows: RefCell::default(),
             depth: 0,
@@ -104,6 +108,7 @@ impl<'a> Binder<'a> {
             functions: Arc::clone(&self.functions),
             aggregates: Arc::clone(&self.aggregates),
             expr_planners: self.expr_planners.clone(),
+            relation_planners: vec![Arc::new(relations::Relations::default())],
             options: self.options.clone(),
             windows: RefCell::default(),
             depth: self.depth + 1,

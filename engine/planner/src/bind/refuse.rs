@@ -27,7 +27,6 @@ impl Visitor for Refuser {
             TableFactor::Table { partitions, .. } if !partitions.is_empty() => "PARTITION in FROM",
             TableFactor::Table { sample: Some(_), .. } => "TABLESAMPLE",
             TableFactor::Table { with_ordinality: true, .. } => "WITH ORDINALITY",
-            TableFactor::UNNEST { .. } => "UNNEST",
             TableFactor::MatchRecognize { .. } => "MATCH_RECOGNIZE",
             TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => "PIVOT",
             _ => return ControlFlow::Continue(()),

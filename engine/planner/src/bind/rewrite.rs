@@ -9,7 +9,9 @@
 //! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
 //! | `TIMESTAMPDIFF(DAY, a, b)` | `timestampdiff('DAY', a, b)` | the unit is no column |
 //! | `(a, b) OVERLAPS (c, d)` | `__overlaps(a, b, c, d)` | DataFusion has no such operator |
+//! | `ARRAY[a, b]` | `array(a, b)` | DataFusion's literal sees no outer columns |
 //! | `PERCENTILE(x, p)` | see [`gather`] | made of what `ARRAY_AGG` gathers |
+//! | `a INTERSECT ALL b` | see [`set_operation`](super::set_operation) | how often a row is there counts |
 //! | `JSON_VALUE(s, p NULL ON EMPTY)` | see [`json`] | clauses are arguments |
 
 use std::ops::ControlFlow;
@@ -22,6 +24,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::names::name_columns;
+use super::set_operation::take_set_operations;
 use super::{frame, gather, json, literal};
 
 /// Rewrites a query in place.
@@ -49,7 +52,10 @@ impl VisitorMut for Rewriter {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         name_columns(&mut query.body);
         literal::unlabel_values(&mut query.body);
-        ControlFlow::Continue(())
+        match take_set_operations(&mut query.body) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
@@ -81,6 +87,7 @@ impl VisitorMut for Rewriter {
         rewrite_rounding(expression);
         widen_grouping(expression);
         tuples_as_rows(expression);
+        arrays_as_calls(expression);
         name_casts_of_aggregate(expression);
         match literal::rewrite(expression) {
             Ok(()) => ControlFlow::Continue(()),
@@ -107,6 +114,13 @@ fn tuples_as_rows(expression: &mut Expr) {
             **side = call("ROW", values);
         }
     }
+}
+
+/// `ARRAY[a, b]`: in the literal DataFusion sees no columns of the queries around.
+fn arrays_as_calls(expression: &mut Expr) {
+    let Expr::Array(array) = expression else { return };
+    let elements = std::mem::take(&mut array.elem);
+    *expression = call("array", elements);
 }
 
 /// Aggregate functions, whose names DataFusion makes of their arguments without the casts in them.

@@ -27,6 +27,7 @@ mod state_ttl;
 mod target;
 mod temporal;
 mod time;
+mod unnest;
 
 use datafusion_expr::LogicalPlan;
 use sluice_connector_api::Connectors;

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use datafusion_expr::LogicalPlan;
+use sluice_functions::UnnestNode;
 use sluice_model::Result;
 
 use super::scans::{Scans, is_on_key};
@@ -44,6 +45,8 @@ impl Needs {
         let below = match query {
             LogicalPlan::TableScan(scan) => return self.scans.add(scan, update_before),
             LogicalPlan::Filter(filter) => update_before || !is_on_key(&filter.predicate, &filter.input),
+            // Of the values that a row held, those that are gone are taken away one by one.
+            plan if UnnestNode::of(plan).is_some() => true,
             LogicalPlan::Projection(_)
             | LogicalPlan::SubqueryAlias(_)
             | LogicalPlan::Union(_)

@@ -408,8 +408,7 @@ fn literal(expression: &Expr) -> Result<ScalarValue> {
 
 fn not_yet(query: &LogicalPlan) -> Error {
     let what = match query {
-        LogicalPlan::Unnest(_) => "UNNEST",
-        LogicalPlan::Subquery(_) => "a sub-query in an expression",
+        LogicalPlan::Subquery(_) => "this LATERAL sub-query",
         _ => "this part of the query",
     };
     Error::fix(format!("{what} is not supported yet")).with_hint("docs/flink-compatibility.md lists what is")

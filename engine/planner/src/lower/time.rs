@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::Schema;
 use datafusion_expr::{Extension, LogicalPlan};
+use sluice_functions::UnnestNode;
 use sluice_model::{Error, Result};
 use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow};
 
@@ -54,6 +55,9 @@ impl Nodes {
         let node = extension.node.as_any();
         if let Some(watermark) = node.downcast_ref::<WatermarkNode>() {
             return self.watermark(watermark, query);
+        }
+        if let Some(unnest) = node.downcast_ref::<UnnestNode>() {
+            return self.unnest(unnest, query);
         }
         match node.downcast_ref::<WindowNode>() {
             Some(window) => self.assign_window(window, query),

@@ -61,6 +61,8 @@ async fn check_cases() {
 struct Case {
     seed: u64,
     query: String,
+    /// What DataFusion is asked.
+    reference: String,
     /// Column that identifies a row of the result.
     key: Option<String>,
     histories: [History; 2],
@@ -81,10 +83,15 @@ impl Case {
         for place in ["$1", "$2", "$3"] {
             query = query.replace(place, &random.random_range(-8..8).to_string());
         }
+        let (query, reference) = match query.split_once(" <=> ") {
+            Some((query, reference)) => (query.to_owned(), Some(reference.to_owned())),
+            None => (query, None),
+        };
         let (query, key) = match query.split_once(" -- ") {
             Some((query, key)) => (query.to_owned(), Some(key.to_owned())),
             None => (query, None),
         };
+        let reference = reference.unwrap_or_else(|| query.clone());
         let batches = [histories[0].batches(&mut random), histories[1].batches(&mut random)];
         let cut = |random: &mut StdRng, batches: &[ChangelogBatch]| random.random_range(0..=batches.len());
         let restart = random.random_ratio(1, 3).then(|| {
@@ -93,7 +100,7 @@ impl Case {
         });
         let (parallelism, sink_parallelism) = (random.random_range(1..=4), random.random_range(1..=4));
         let is_batch = restart.is_none() && random.random_ratio(3, 16);
-        Self { seed, query, key, histories, batches, parallelism, sink_parallelism, restart, is_batch }
+        Self { seed, query, reference, key, histories, batches, parallelism, sink_parallelism, restart, is_batch }
     }
 
     async fn check(&self, environment: &Arc<Environment>) -> Result<(), String> {
@@ -124,7 +131,7 @@ impl Case {
         for (name, history) in TABLES.iter().zip(&self.histories) {
             context.register_batch(*name, history.table()).map_err(|error| error.to_string())?;
         }
-        let frame = context.sql(&self.query).await.map_err(|error| error.to_string())?;
+        let frame = context.sql(&self.reference).await.map_err(|error| error.to_string())?;
         let batches = frame.collect().await.map_err(|error| error.to_string())?;
         let mut rows: Vec<String> = batches.iter().flat_map(rows_of).collect();
         rows.sort();

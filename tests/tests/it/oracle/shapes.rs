@@ -2,6 +2,7 @@
 //!
 //! Behind `--` stands the key of the result, so that a sink that goes by key can be checked as well:
 //! the newest row of a key has to be the right one. Without it every change is counted, row by row.
+//! Behind `<=>` stands what DataFusion is asked where it reads the query in another way, or not at all.
 
 /// Table `t (id BIGINT, a INT, b INT, s STRING)` alone, without state.
 const STATELESS: [&str; 16] = [
@@ -104,7 +105,68 @@ const FOREIGN_KEYS: [&str; 4] = [
     "SELECT a + 0 AS k, COUNT(*) AS n, SUM(b) AS total FROM t WHERE a IS NOT NULL GROUP BY a -- k",
 ];
 
+/// Rows out of values.
+const UNNEST: [&str; 10] = [
+    "SELECT t.id, u.x FROM t CROSS JOIN UNNEST(ARRAY[t.a, t.b]) AS u (x) \
+     <=> SELECT id, a FROM t UNION ALL SELECT id, b FROM t",
+    "SELECT id, x, n FROM t CROSS JOIN UNNEST(ARRAY[a, b, a + b]) WITH ORDINALITY AS u (x, n) WHERE x > $1 \
+     <=> SELECT id, x, n FROM (SELECT id, a AS x, 1 AS n FROM t UNION ALL SELECT id, b, 2 FROM t UNION ALL \
+     SELECT id, a + b, 3 FROM t) AS q WHERE x > $1",
+    "SELECT id, x FROM t LEFT JOIN UNNEST(CASE WHEN a > $1 THEN ARRAY[a, b] END) AS u (x) ON TRUE \
+     <=> SELECT id, a FROM t WHERE a > $1 UNION ALL SELECT id, b FROM t WHERE a > $1 UNION ALL \
+     SELECT id, NULL FROM t WHERE a <= $1 OR a IS NULL",
+    "SELECT x, COUNT(*) AS n FROM t, UNNEST(ARRAY[a, b]) AS u (x) GROUP BY x \
+     <=> SELECT x, COUNT(*) AS n FROM (SELECT a AS x FROM t UNION ALL SELECT b FROM t) AS q GROUP BY x",
+    "SELECT id, u.p, u.q FROM t CROSS JOIN UNNEST(ARRAY[ROW(a, s), ROW(b, 'b')]) AS u (p, q) \
+     <=> SELECT id, a, s FROM t UNION ALL SELECT id, b, 'b' FROM t",
+    "SELECT id, k, v FROM t CROSS JOIN UNNEST(MAP['a', a, 'b', b]) AS m (k, v) \
+     <=> SELECT id, 'a', a FROM t UNION ALL SELECT id, 'b', b FROM t",
+    "SELECT s, x FROM (SELECT s, ARRAY_AGG(b) AS xs FROM t GROUP BY s) AS q CROSS JOIN UNNEST(q.xs) AS u (x) \
+     <=> SELECT s, b FROM t",
+    "SELECT id, x, y FROM t CROSS JOIN UNNEST(ARRAY[a, b]) AS u (x) CROSS JOIN UNNEST(ARRAY[x, $1]) AS v (y) \
+     <=> SELECT id, a AS x, a AS y FROM t UNION ALL SELECT id, a, $1 FROM t UNION ALL SELECT id, b AS x, b AS y FROM t \
+     UNION ALL SELECT id, b, $1 FROM t",
+    "SELECT t.id, q.y FROM t, LATERAL (SELECT x + 1 AS y FROM UNNEST(ARRAY[t.a, t.b]) AS u (x) WHERE x > t.b) AS q \
+     <=> SELECT id, a + 1 FROM t WHERE a > b",
+    "SELECT t.id, x FROM t JOIN UNNEST(ARRAY[1, 2, $1]) AS u (x) ON t.a = u.x \
+     <=> SELECT id, a FROM t WHERE a = 1 UNION ALL SELECT id, a FROM t WHERE a = 2 UNION ALL \
+     SELECT id, a FROM t WHERE a = $1",
+];
+
+/// Sub-queries in `FROM` that see what stands before them.
+const LATERAL: [&str; 5] = [
+    "SELECT t.id, q.s AS us FROM t, LATERAL (SELECT u.s FROM u WHERE u.a = t.a AND u.b > $1) AS q \
+     <=> SELECT t.id, u.s FROM t JOIN u ON u.a = t.a AND u.b > $1",
+    "SELECT t.id, q.n FROM t, LATERAL (SELECT COUNT(*) AS n FROM u WHERE u.a = t.a) AS q \
+     <=> SELECT t.id, COALESCE(q.n, 0) FROM t LEFT JOIN (SELECT a, COUNT(*) AS n FROM u GROUP BY a) AS q ON q.a = t.a",
+    "SELECT t.id, q.m FROM t LEFT JOIN LATERAL (SELECT MAX(u.b) AS m FROM u WHERE u.a = t.a) AS q ON TRUE \
+     <=> SELECT t.id, q.m FROM t LEFT JOIN (SELECT a, MAX(b) AS m FROM u GROUP BY a) AS q ON q.a = t.a",
+    "SELECT g.s, q.id FROM (SELECT DISTINCT s FROM t) AS g, \
+     LATERAL (SELECT id, a FROM t WHERE t.s = g.s ORDER BY a NULLS FIRST, id LIMIT 2) AS q \
+     <=> SELECT s, id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY s ORDER BY a NULLS FIRST, id) AS rn \
+     FROM t WHERE s IS NOT NULL) AS q WHERE rn <= 2",
+    "SELECT u.id AS uid, q.id, q.b FROM u LEFT JOIN \
+     LATERAL (SELECT * FROM t WHERE t.a = u.a AND t.b > $1 ORDER BY b DESC NULLS LAST, id DESC LIMIT 1) AS q ON TRUE \
+     <=> SELECT u.id AS uid, q.id, q.b FROM u LEFT JOIN (SELECT *, ROW_NUMBER() OVER \
+     (PARTITION BY a ORDER BY b DESC NULLS LAST, id DESC) AS rn FROM t WHERE b > $1) AS q ON q.a = u.a AND q.rn = 1",
+];
+
+/// How often a row is there counts.
+const MULTISETS: [&str; 4] = [
+    "SELECT a FROM t INTERSECT ALL SELECT b FROM u \
+     <=> SELECT l.a FROM (SELECT a, ROW_NUMBER() OVER (PARTITION BY a) AS n FROM t) AS l JOIN \
+     (SELECT b, ROW_NUMBER() OVER (PARTITION BY b) AS n FROM u) AS r ON (l.a IS NOT DISTINCT FROM r.b) AND l.n = r.n",
+    "SELECT s, a > $1 FROM t EXCEPT ALL SELECT s, b > $1 FROM u \
+     <=> SELECT l.s, l.c FROM (SELECT s, a > $1 AS c, ROW_NUMBER() OVER (PARTITION BY s, a > $1) AS n FROM t) AS l \
+     LEFT ANTI JOIN (SELECT s, b > $1 AS c, ROW_NUMBER() OVER (PARTITION BY s, b > $1) AS n FROM u) AS r \
+     ON (l.s IS NOT DISTINCT FROM r.s) AND (l.c IS NOT DISTINCT FROM r.c) AND l.n = r.n",
+    "SELECT s FROM t EXCEPT ALL (SELECT s FROM t WHERE a > $1) <=> SELECT s FROM t WHERE a <= $1 OR a IS NULL",
+    "SELECT s, COUNT(*) AS n FROM (SELECT s FROM t INTERSECT ALL SELECT s FROM u) AS q GROUP BY s \
+     <=> SELECT l.s, LEAST(l.n, r.n) FROM (SELECT s, COUNT(*) AS n FROM t GROUP BY s) AS l JOIN \
+     (SELECT s, COUNT(*) AS n FROM u GROUP BY s) AS r ON l.s IS NOT DISTINCT FROM r.s",
+];
+
 /// All of them.
 pub(super) fn all() -> Vec<&'static str> {
-    [&STATELESS[..], &AGGREGATES, &JOINS, &TOP_N, &SUBQUERIES, &FOREIGN_KEYS].concat()
+    [&STATELESS[..], &AGGREGATES, &JOINS, &TOP_N, &SUBQUERIES, &FOREIGN_KEYS, &UNNEST, &LATERAL, &MULTISETS].concat()
 }
