@@ -27,6 +27,7 @@ mod lookup_join;
 mod memory;
 #[cfg(test)]
 mod memory_tests;
+mod mini_batch;
 mod normalize;
 mod not_null;
 mod open_windows;
@@ -47,9 +48,9 @@ mod timed_rows;
 mod ttl;
 #[cfg(test)]
 mod ttl_tests;
+mod unnest;
 mod upsert_materialize;
 mod watermark;
-mod unnest;
 mod window_join;
 
 use std::time::Duration;
@@ -67,6 +68,7 @@ pub use interval_join::IntervalJoin;
 pub use join::Join;
 pub use local_aggregate::LocalAggregate;
 pub use lookup_join::{LookupJoin, LookupKeys};
+pub use mini_batch::MiniBatch;
 pub use normalize::Normalize;
 pub use not_null::NotNull;
 pub use over_aggregate::OverAggregate;
@@ -75,9 +77,9 @@ pub use session_window::SessionWindow;
 pub use state::{Scope, StateOutput, StateTable};
 pub use temporal_join::TemporalJoin;
 pub use temporal_sort::TemporalSort;
+pub use unnest::Unnest;
 pub use upsert_materialize::UpsertMaterialize;
 pub use window_join::WindowJoin;
-pub use unnest::Unnest;
 
 /// Where an operator puts its batches.
 pub type Output<'a> = &'a mut dyn FnMut(ChangelogBatch) -> Result<()>;
@@ -96,6 +98,14 @@ pub trait Operator: Send {
     /// # Errors
     /// As [`on_batch`](Self::on_batch).
     fn on_watermark(&mut self, _watermark: i64, _output: Output<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// A barrier is about to pass: what is held back without being state has to be put out.
+    ///
+    /// # Errors
+    /// As [`on_batch`](Self::on_batch).
+    fn on_barrier(&mut self, _output: Output<'_>) -> Result<()> {
         Ok(())
     }
 

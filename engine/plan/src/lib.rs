@@ -95,6 +95,17 @@ pub struct StreamPlan {
     state_ttl: Option<Duration>,
     /// Exceptions to that, one per input of a node.
     state_ttl_of: BTreeMap<usize, Vec<Option<Duration>>>,
+    /// How rows are gathered in front of operators, if they are.
+    mini_batch: Option<MiniBatch>,
+}
+
+/// How rows are gathered in front of operators that have a result for each batch of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MiniBatch {
+    /// How long rows wait at most.
+    pub latency: Duration,
+    /// How many wait at most, in each subtask of an operator.
+    pub size: usize,
 }
 
 impl StreamPlan {
@@ -134,6 +145,16 @@ impl StreamPlan {
     pub fn state_ttl(&self, node: NodeId) -> Vec<Option<Duration>> {
         let all = self.nodes.get(node.0).map_or(0, |node| node.inputs.len());
         self.state_ttl_of.get(&node.0).cloned().unwrap_or_else(|| vec![self.state_ttl; all])
+    }
+
+    /// Gathers rows in front of the operators whose results of many rows are fewer than those of each.
+    pub fn set_mini_batch(&mut self, mini_batch: Option<MiniBatch>) {
+        self.mini_batch = mini_batch;
+    }
+
+    /// How rows are gathered in front of a node, if they are.
+    pub fn mini_batch(&self, node: NodeId) -> Option<MiniBatch> {
+        self.mini_batch.filter(|_| self.node(node).operation.gains_by_batches())
     }
 
     /// All nodes, inputs before their consumers.

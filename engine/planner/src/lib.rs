@@ -28,7 +28,7 @@ use sluice_model::{Error, Position, Result, TableOption};
 use sluice_plan::StreamPlan;
 use sqlparser::ast::Query;
 
-pub use sluice_plan::ExplainDetails;
+pub use sluice_plan::{ExplainDetails, MiniBatch};
 
 pub use catalog::{Catalog, CatalogColumn, CatalogEntry, CatalogTable, CatalogView, ColumnKind, ObjectPath};
 pub use lower::state_ttl_alias;
@@ -77,6 +77,8 @@ pub struct PlannerSettings {
     /// `table.exec.source.idle-timeout`: after so long without rows nobody waits for the watermarks of a
     /// source; `None`: all wait for ever.
     pub idle_timeout: Option<std::time::Duration>,
+    /// `table.exec.mini-batch.*`: rows are gathered in front of operators that gain by it.
+    pub mini_batch: Option<sluice_plan::MiniBatch>,
 }
 
 impl Default for PlannerSettings {
@@ -88,6 +90,7 @@ impl Default for PlannerSettings {
             drop_nulls: false,
             state_ttl: None,
             idle_timeout: None,
+            mini_batch: None,
         }
     }
 }

@@ -84,7 +84,8 @@ impl Chain {
             let node = plan.node(step.node);
             let inputs: Vec<_> = node.inputs.iter().map(|input| plan.schema(input)).collect();
             let (watermarks, idle) = (vec![i64::MIN; inputs.len()], vec![false; inputs.len()]);
-            let (operator, account) = Running::new(node, inputs, plan.state_ttl(step.node), memory)?.unzip();
+            let (ttl, mini_batch) = (plan.state_ttl(step.node), plan.mini_batch(step.node));
+            let (operator, account) = Running::new(node, inputs, ttl, mini_batch, memory)?.unzip();
             Ok(Step {
                 state_id: node.state_id.clone(),
                 operator,
@@ -217,6 +218,19 @@ impl Chain {
         self.steps.iter_mut().filter_map(|step| step.operator.as_mut()).map(|operator| operator.take_late_rows()).sum()
     }
 
+    /// A barrier is about to pass: what operators hold back is appended to `sent`.
+    ///
+    /// # Errors
+    /// An operator failed.
+    pub(crate) fn put_out(&mut self, sent: &mut Sent) -> Result<()> {
+        // What a step puts out reaches those behind it before they are told themselves.
+        for step in 0..self.steps.len() {
+            self.steps[step].on_barrier(&mut self.work)?;
+            self.work_off(sent)?;
+        }
+        Ok(())
+    }
+
     /// The state of all operators at a barrier, or what has changed of it; none behind the end.
     ///
     /// # Errors
@@ -276,6 +290,14 @@ impl Step {
             enqueue(work, targets, Moving::Watermark(watermark));
         }
         Ok(has_worked)
+    }
+
+    fn on_barrier(&mut self, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
+        let Self { operator: Some(operator), targets, .. } = self else { return Ok(()) };
+        operator.on_barrier(&mut |result| {
+            enqueue(work, targets, Moving::Rows(result));
+            Ok(())
+        })
     }
 
     fn on_processing_time(&mut self, now: i64, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {

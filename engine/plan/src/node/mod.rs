@@ -121,6 +121,17 @@ impl Operation {
         )
     }
 
+    /// Whether the results of many rows together are fewer than those of each: then rows are worth
+    /// waiting for. What is put out when its window is over is put out once in any case.
+    pub fn gains_by_batches(&self) -> bool {
+        match self {
+            Self::GroupAggregate(aggregate) => aggregate.window_end.is_none(),
+            Self::Join(join) => join.window_ends.is_none(),
+            Self::Rank(rank) => rank.window_end.is_none(),
+            _ => false,
+        }
+    }
+
     /// One line for `EXPLAIN`, the REST API and metrics: `Source: store_sales`.
     pub fn label(&self) -> String {
         match self {
@@ -135,6 +146,7 @@ impl Operation {
             Self::SessionWindow(session) => session.label(),
             Self::Expand(expand) => expand.label(),
             Self::LocalAggregate(aggregate) => aggregate.label(),
+            Self::Unnest(unnest) => unnest.label(),
             Self::GroupAggregate(aggregate) => aggregate.label(),
             Self::OverAggregate(aggregate) => aggregate.label(),
             Self::Join(join) => join.label(),
@@ -149,5 +161,4 @@ impl Operation {
             Self::Sink(sink) => sink.label(),
         }
     }
-            Self::Unnest(unnest) => unnest.label(),
 }

@@ -63,6 +63,7 @@ pub(crate) fn lower(
         }
         let mut plan = StreamPlan::default();
         plan.set_state_ttl(settings.state_ttl);
+        plan.set_mini_batch(settings.mini_batch);
         let ports = std::mem::take(&mut needs.scans).sources(connectors, settings, &fields, &mut plan)?;
         let mut nodes = nodes::Nodes::new(plan, ports, needs, settings.parallelism);
         nodes.idle_timeout = settings.idle_timeout;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use sluice_model::{MetricGroup, Result};
 use sluice_operators::Operator;
-use sluice_plan::Node;
+use sluice_plan::{MiniBatch, Node};
 
 use super::{Account, Blueprint, Means, MemoryBudget, Spilling};
 
@@ -30,7 +30,7 @@ pub(crate) struct Memory {
 }
 
 impl Running {
-    /// The operator of a node, and what it takes of the budget if it does not see to that itself;
+    /// The operator of a node, behind its mini-batches if there is no budget, and what it takes of the budget if it does not see to that itself;
     /// `None` for nodes that are no operators.
     ///
     /// # Errors
@@ -39,9 +39,14 @@ impl Running {
         node: &Node,
         inputs: Vec<SchemaRef>,
         ttl: Vec<Option<Duration>>,
+        mini_batch: Option<MiniBatch>,
         memory: Option<&Memory>,
     ) -> Result<Option<(Self, Option<Account>)>> {
         let Some(mut operator) = sluice_operators::operator(node, &inputs)? else { return Ok(None) };
+        // Partitions gather rows as well, and put them out in an order of their own: not both at once.
+        if let Some(MiniBatch { latency, size }) = mini_batch.filter(|_| memory.is_none()) {
+            operator = Box::new(sluice_operators::MiniBatch::new(operator, inputs.len(), latency, size));
+        }
         operator.expire_after(&ttl);
         let Some(memory) = memory.filter(|_| !operator.state_tables().is_empty()) else {
             return Ok(Some((Self::Plain(operator), None)));

@@ -69,6 +69,8 @@ impl OperatorTask {
                 }
                 GateEvent::Barrier(barrier) => {
                     has_timers &= !barrier.kind.is_last();
+                    self.chain.put_out(&mut sent)?;
+                    self.outputs.send_all(&mut sent).await?;
                     self.catch_up(&mut sent).await?;
                     let state = self.chain.snapshot(barrier, self.link.subtask)?;
                     self.outputs.broadcast(StreamElement::Barrier(barrier)).await;

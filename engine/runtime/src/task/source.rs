@@ -133,6 +133,9 @@ impl SourceTask {
         if drain {
             self.end_time().await?;
         }
+        let mut sent = Vec::new();
+        self.chain.put_out(&mut sent)?;
+        self.outputs.send_all(&mut sent).await?;
         self.catch_up().await?;
         let state = self.chain.snapshot(barrier, self.link.subtask)?;
         self.outputs.broadcast(StreamElement::Barrier(barrier)).await;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sluice_model::{Error, Result, Secret, suggest};
+use sluice_planner::MiniBatch;
 use sluice_planner::{Materialize, PlannerSettings};
 use sluice_runtime::{JobConfig, RestartStrategy, Restore, S3Options};
 
@@ -46,7 +47,24 @@ impl Settings {
             drop_nulls: enforcer == "DROP",
             state_ttl: self.duration("table.exec.state.ttl").filter(|ttl| !ttl.is_zero()),
             idle_timeout: self.duration("table.exec.source.idle-timeout").filter(|timeout| !timeout.is_zero()),
+            mini_batch: self.mini_batch()?,
         })
+    }
+
+    /// How rows are gathered.
+    fn mini_batch(&self) -> Result<Option<MiniBatch>> {
+        if !self.is_true("table.exec.mini-batch.enabled") {
+            return Ok(None);
+        }
+        let latency = self.duration("table.exec.mini-batch.allow-latency").filter(|latency| !latency.is_zero());
+        let size = self.number::<i64>("table.exec.mini-batch.size").and_then(|size| usize::try_from(size).ok());
+        let (Some(latency), Some(size)) = (latency, size.filter(|size| *size > 0)) else {
+            let missing = if latency.is_none() { "allow-latency" } else { "size" };
+            return Err(Error::fix(format!("mini-batches need 'table.exec.mini-batch.{missing}' above 0")).with_hint(
+                "SET 'table.exec.mini-batch.allow-latency' = '5 s' and 'table.exec.mini-batch.size' = '5000'",
+            ));
+        };
+        Ok(Some(MiniBatch { latency, size }))
     }
 
     /// Whether jobs run in batch mode.

@@ -49,6 +49,15 @@ const FOREIGN_PREFIXES: [&str; 12] = [
     "table.exec.hive.",
 ];
 
+/// Keys that choose among ways of Flink's to one result, where there is one way here: key, what is so.
+const ONE_WAY: [(&str, &str); 5] = [
+    ("table.optimizer.agg-phase-strategy", "groups are aggregated in one step, behind the exchange"),
+    ("table.optimizer.distinct-agg.split.enabled", "DISTINCT aggregates are not split"),
+    ("table.optimizer.distinct-agg.split.bucket-num", "DISTINCT aggregates are not split"),
+    ("table.optimizer.incremental-agg-enabled", "groups are aggregated in one step, behind the exchange"),
+    ("table.exec.deduplicate.mini-batch.compact-changes-enabled", "a mini-batch has one result per key already"),
+];
+
 /// Older spellings and what they mean today.
 const ALIASES: [(&str, &str); 26] = [
     ("state.checkpoints.dir", "execution.checkpointing.dir"),
@@ -127,7 +136,8 @@ impl Settings {
         };
         check_type(key, known.type_name, value, position)?;
         self.values.insert(key.to_owned(), value.to_owned());
-        Ok(None)
+        let one_way = ONE_WAY.iter().find(|(name, _)| *name == key);
+        Ok(one_way.map(|(_, why)| format!("'{key}' has no effect: {why}")))
     }
 
     /// Gives a key its default again.
@@ -228,6 +238,21 @@ mod tests {
         let listed: Vec<String> = settings.list().iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(listed, ["s3.access-key=******", "s3.endpoint=http://minio:9000", "s3.secret-key=******"]);
         assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn mini_batches_need_a_latency_and_a_size() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.planner().unwrap().mini_batch, None);
+        settings.set("table.exec.mini-batch.enabled", "true", None).unwrap();
+        let error = settings.planner().unwrap_err();
+        assert_eq!(error.what(), "mini-batches need 'table.exec.mini-batch.allow-latency' above 0");
+        settings.set("table.exec.mini-batch.allow-latency", "2 s", None).unwrap();
+        assert!(settings.planner().is_err());
+        settings.set("table.exec.mini-batch.size", "100", None).unwrap();
+        let expected = sluice_planner::MiniBatch { latency: Duration::from_secs(2), size: 100 };
+        assert_eq!(settings.planner().unwrap().mini_batch, Some(expected));
+        assert!(settings.set("table.optimizer.agg-phase-strategy", "TWO_PHASE", None).unwrap().is_some());
     }
 
     #[test]

@@ -261,6 +261,12 @@ impl Case {
             let size = [1, 2_000, 20_000][(self.seed / 5 % 3) as usize];
             run(format!("SET 'taskmanager.memory.managed.size' = '{size} bytes'")).await?;
         }
+        // How rows are gathered makes no difference in the end either.
+        if self.seed % 5 == 2 {
+            run("SET 'table.exec.mini-batch.enabled' = 'true'".to_owned()).await?;
+            run("SET 'table.exec.mini-batch.allow-latency' = '20 ms'".to_owned()).await?;
+            run(format!("SET 'table.exec.mini-batch.size' = '{}'", 1 + self.seed % 37)).await?;
+        }
         // Few of them: every checkpoint is made durable, which the servers of other tests feel.
         if self.seed % 16 == 1 {
             run("SET 'execution.checkpointing.incremental' = 'true'".to_owned()).await?;
