@@ -7,6 +7,7 @@ pub fn connectors() -> Connectors {
     Connectors::default()
         .with(sluice_blackhole::Blackhole)
         .with(sluice_datagen::Datagen)
+        .with(sluice_filesystem::Filesystem)
         .with(sluice_jdbc::JdbcConnector)
         .with(sluice_kafka::Kafka)
         .with(sluice_kafka::UpsertKafka)
@@ -14,5 +15,6 @@ pub fn connectors() -> Connectors {
         .with(sluice_nexmark::Nexmark)
         .with(sluice_print::Print)
         .with(sluice_values::Values)
+        .with_format(sluice_formats::Csv)
         .with_format(sluice_formats::Json)
 }

@@ -6,7 +6,18 @@ fn every_connector_has_a_name_and_documents_its_options() {
     let names: Vec<_> = connectors.iter().map(|connector| connector.name()).collect();
     assert_eq!(
         names,
-        ["blackhole", "datagen", "jdbc", "kafka", "mysql-cdc", "nexmark", "print", "upsert-kafka", "values"]
+        [
+            "blackhole",
+            "datagen",
+            "filesystem",
+            "jdbc",
+            "kafka",
+            "mysql-cdc",
+            "nexmark",
+            "print",
+            "upsert-kafka",
+            "values"
+        ]
     );
     for connector in connectors.iter() {
         let info = connector.info();

@@ -9,8 +9,8 @@ use sluice_model::{
 };
 
 use crate::{
-    Format, FormatSlot, Formats, LookupSource, LookupTable, MetadataColumn, OptionDoc, OptionReader, OptionSet, Sink,
-    Source, SourceTable,
+    FileFormat, Format, FormatSlot, Formats, LookupSource, LookupTable, MetadataColumn, OptionDoc, OptionReader,
+    OptionSet, Sink, Source, SourceTable,
 };
 
 /// A table that a sink shall write.
@@ -23,6 +23,10 @@ pub struct SinkTable {
     pub metadata: Vec<(String, Column)>,
     /// The kinds that the query produces.
     pub changelog: ChangelogMode,
+    /// Names of the columns that it is partitioned by.
+    pub partitioned_by: Vec<String>,
+    /// The format of its files, for a connector that has any.
+    pub files: Option<Arc<dyn FileFormat>>,
     formats: BTreeMap<&'static str, Arc<dyn Formats>>,
 }
 
@@ -41,6 +45,8 @@ impl SinkTable {
 pub struct ConnectorInfo {
     /// Where it takes formats.
     pub formats: Vec<FormatSlot>,
+    /// Whether its formats are those of files.
+    pub files: bool,
     /// Metadata columns it can deliver.
     pub metadata: Vec<MetadataColumn>,
     /// Whether it reads.
@@ -117,7 +123,7 @@ pub trait ErasedConnector: Send + Sync {
     ///
     /// # Errors
     /// Wrong options, all at once.
-    fn source(&self, tables: Vec<(TableDefinition, ChangelogMode)>) -> Result<Arc<dyn Source>>;
+    fn source(&self, tables: Vec<(TableDefinition, ChangelogMode)>, formats: &FormatList) -> Result<Arc<dyn Source>>;
     /// Makes a sink.
     ///
     /// # Errors
@@ -127,7 +133,7 @@ pub trait ErasedConnector: Send + Sync {
     ///
     /// # Errors
     /// Wrong options, all at once; a connector without lookups.
-    fn lookup(&self, table: &TableDefinition, keys: Vec<usize>) -> Result<Arc<dyn LookupSource>>;
+    fn lookup(&self, table: &TableDefinition, keys: Vec<usize>, formats: &FormatList) -> Result<Arc<dyn LookupSource>>;
 }
 
 type FormatList = BTreeMap<&'static str, Box<dyn Format>>;
@@ -139,12 +145,12 @@ impl<C: Connector> Erased<C> {
         let owner = format!("connector '{}' of table '{}'", C::NAME, table.name);
         let mut reader = OptionReader::new(owner, table.position, &table.options);
         let info = self.0.info();
-        let mut resolved = ResolvedFormats::new();
+        let mut resolved = ResolvedFormats::default();
         for slot in &info.formats {
             if let Some(name) = read_slot(&mut reader, slot) {
                 reader.allow_prefixes([format!("{name}."), format!("{}{name}.", slot.prefix)]);
                 if let Some(formats) = formats {
-                    resolve_slot(&mut reader, slot, &name, table, formats, &mut resolved);
+                    resolve_slot(&mut reader, slot, &name, table, formats, info.files, &mut resolved);
                 }
             }
         }
@@ -158,7 +164,12 @@ impl<C: Connector> Erased<C> {
     }
 }
 
-type ResolvedFormats = BTreeMap<&'static str, Arc<dyn Formats>>;
+/// The formats of a table.
+#[derive(Default)]
+struct ResolvedFormats {
+    encoders: BTreeMap<&'static str, Arc<dyn Formats>>,
+    files: Option<Arc<dyn FileFormat>>,
+}
 
 fn read_slot(reader: &mut OptionReader<'_>, slot: &FormatSlot) -> Option<String> {
     if slot.required { reader.required(slot.option) } else { reader.optional(slot.option) }
@@ -170,6 +181,7 @@ fn resolve_slot(
     name: &str,
     table: &TableDefinition,
     formats: &FormatList,
+    files: bool,
     resolved: &mut ResolvedFormats,
 ) {
     let Some(format) = formats.get(name) else {
@@ -180,11 +192,14 @@ fn resolve_slot(
         reader.reject(slot.option, format!("unknown format '{name}' in option '{}'", slot.option), hint);
         return;
     };
-    match format.encoders(&format_options(&table.options, slot.prefix, name)) {
-        Ok(encoders) => {
-            resolved.insert(slot.option, encoders);
-        }
-        Err(error) => reader.push(error),
+    let options = format_options(&table.options, slot.prefix, name);
+    let found = if files {
+        format.files(&options).map(|files| resolved.files = Some(files))
+    } else {
+        format.encoders(&options).map(|encoders| _ = resolved.encoders.insert(slot.option, encoders))
+    };
+    if let Err(error) = found {
+        reader.push(error);
     }
 }
 
@@ -219,27 +234,30 @@ impl<C: Connector> ErasedConnector for Erased<C> {
         Ok(self.0.sharing_key(&options))
     }
 
-    fn source(&self, tables: Vec<(TableDefinition, ChangelogMode)>) -> Result<Arc<dyn Source>> {
+    fn source(&self, tables: Vec<(TableDefinition, ChangelogMode)>, formats: &FormatList) -> Result<Arc<dyn Source>> {
         let mut read = Vec::with_capacity(tables.len());
+        let formats = self.0.info().files.then_some(formats);
         for (table, changelog) in tables {
-            let (options, _) = self.read(&table, None)?;
-            let TableDefinition { name, schema, metadata, .. } = table;
-            read.push(SourceTable { name, options, schema, metadata, changelog });
+            let (options, ResolvedFormats { files, .. }) = self.read(&table, formats)?;
+            let TableDefinition { name, schema, metadata, declared, partitioned_by, .. } = table;
+            read.push(SourceTable { name, options, schema, metadata, changelog, declared, partitioned_by, files });
         }
         self.0.source(read)
     }
 
     fn sink(&self, table: &TableDefinition, changelog: ChangelogMode, formats: &FormatList) -> Result<Arc<dyn Sink>> {
-        let (options, formats) = self.read(table, Some(formats))?;
-        let TableDefinition { name, schema, metadata, position, .. } = table.clone();
-        let sink_table = SinkTable { name, schema, metadata, changelog, formats };
+        let (options, ResolvedFormats { encoders: formats, files }) = self.read(table, Some(formats))?;
+        let TableDefinition { name, schema, metadata, position, partitioned_by, .. } = table.clone();
+        let sink_table = SinkTable { name, schema, metadata, changelog, partitioned_by, files, formats };
         self.0.sink(options, sink_table).map_err(|error| error.at_opt(position))
     }
 
-    fn lookup(&self, table: &TableDefinition, keys: Vec<usize>) -> Result<Arc<dyn LookupSource>> {
-        let (options, _) = self.read(table, None)?;
-        let TableDefinition { name, schema, .. } = table.clone();
-        self.0.lookup(LookupTable { name, options, schema, keys }).map_err(|error| error.at_opt(table.position))
+    fn lookup(&self, table: &TableDefinition, keys: Vec<usize>, formats: &FormatList) -> Result<Arc<dyn LookupSource>> {
+        let formats = self.0.info().files.then_some(formats);
+        let (options, ResolvedFormats { files, .. }) = self.read(table, formats)?;
+        let TableDefinition { name, schema, declared, partitioned_by, position, .. } = table.clone();
+        let table = LookupTable { name, options, schema, keys, declared, partitioned_by, files };
+        self.0.lookup(table).map_err(|error| error.at_opt(position))
     }
 }
 
@@ -310,7 +328,7 @@ impl Connectors {
         let Some((first, _)) = tables.first() else {
             return Err(Error::bug("a source without tables"));
         };
-        self.of_table(first)?.source(tables)
+        self.of_table(first)?.source(tables, &self.formats)
     }
 
     /// Makes the sink of a table.
@@ -326,7 +344,7 @@ impl Connectors {
     /// # Errors
     /// Wrong options, all at once; a connector without lookups.
     pub fn lookup(&self, table: &TableDefinition, keys: Vec<usize>) -> Result<Arc<dyn LookupSource>> {
-        self.of_table(table)?.lookup(table, keys)
+        self.of_table(table)?.lookup(table, keys, &self.formats)
     }
 
     /// Key under which a table shares its source with others.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use sluice_model::Result;
+use sluice_model::{Error, Result};
 
-use crate::{OptionDoc, TableOptions};
+use crate::{FileFormat, OptionDoc, TableOptions};
 
 /// Where a connector takes a format, e.g. `upsert-kafka` takes one for its key and one for its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,14 @@ pub trait Format: Send + Sync {
     /// # Errors
     /// Everything that is wrong with the options, at once.
     fn encoders(&self, options: &TableOptions) -> Result<Arc<dyn Formats>>;
+
+    /// Checks the options, and reads and writes files from then on.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the options, at once; a format that is not for files.
+    fn files(&self, _options: &TableOptions) -> Result<Arc<dyn FileFormat>> {
+        Err(Error::fix(format!("format '{}' is not for files", self.name())).with_hint("use 'csv' or 'json'"))
+    }
 }
 
 /// A format with its options: makes an encoder for each writer.

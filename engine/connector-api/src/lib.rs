@@ -13,6 +13,7 @@
 //! The smallest sink of all, `connectors/blackhole`, shows the shape in under forty lines.
 
 mod connector;
+mod file;
 mod format;
 mod lookup;
 mod options;
@@ -23,6 +24,7 @@ pub mod testing;
 pub mod text;
 
 pub use connector::{Connector, ConnectorInfo, Connectors, ErasedConnector, SinkTable};
+pub use file::{FileFormat, FileReader, FileToRead, FileWriter};
 pub use format::{EncodedRows, Encoder, Format, FormatSlot, Formats};
 pub use lookup::{Found, Lookup, LookupContext, LookupSource, LookupTable};
 pub use options::{

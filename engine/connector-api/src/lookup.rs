@@ -13,7 +13,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use async_trait::async_trait;
 use sluice_model::{Clock, MetricGroup, Result, TableSchema};
 
-use crate::Spawner;
+use crate::{FileFormat, Spawner};
 
 /// A table that shall be looked up.
 #[derive(Debug, Clone)]
@@ -26,6 +26,12 @@ pub struct LookupTable<O> {
     pub schema: TableSchema,
     /// Which of them rows are looked up by, in the order of the keys; never empty.
     pub keys: Vec<usize>,
+    /// All physical columns as declared, whether wanted or not.
+    pub declared: TableSchema,
+    /// Names of the columns that it is partitioned by.
+    pub partitioned_by: Vec<String>,
+    /// The format of its files, for a connector that has any.
+    pub files: Option<Arc<dyn FileFormat>>,
 }
 
 /// A lookup that is planned but not connected.

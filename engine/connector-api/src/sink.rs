@@ -70,6 +70,14 @@ pub trait SinkWriter: Send {
         Ok(())
     }
 
+    /// Event time has reached `watermark` (milliseconds since 1970) in the rows before.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    async fn watermark(&mut self, _watermark: i64) -> Result<()> {
+        Ok(())
+    }
+
     /// Everything written so far is in the target, durably, when this returns.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use sluice_model::{ChangelogBatch, ChangelogMode, Clock, Column, MetricGroup, Result, SqlType, TableSchema};
 
-use crate::Spawner;
+use crate::{FileFormat, Spawner};
 
 /// A metadata column that a connector offers: `c TYPE METADATA FROM 'key'`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,12 @@ pub struct SourceTable<O> {
     pub metadata: Vec<(String, Column)>,
     /// The kinds that consumers want; a source may leave out `-U` if it is not among them.
     pub changelog: ChangelogMode,
+    /// All physical columns as declared, whether wanted or not: what formats without names go by.
+    pub declared: TableSchema,
+    /// Names of the columns that it is partitioned by.
+    pub partitioned_by: Vec<String>,
+    /// The format of its files, for a connector that has any.
+    pub files: Option<Arc<dyn FileFormat>>,
 }
 
 impl<O> SourceTable<O> {

@@ -68,6 +68,10 @@ pub struct TableDefinition {
     pub metadata: Vec<(String, Column)>,
     /// Options with their places.
     pub options: TableOptions,
+    /// All physical columns as declared, also where `schema` has only those that are wanted.
+    pub declared: TableSchema,
+    /// Names of the columns that the table is partitioned by.
+    pub partitioned_by: Vec<String>,
     /// Place of the table's name in `CREATE TABLE`.
     pub position: Option<Position>,
 }

@@ -144,9 +144,42 @@ async fn stream_result(query: &str, parallelism: usize) -> Result<Vec<String>, S
         }
     }
     job.ok_or("no job")?.handle.wait().await.map_err(|error| error.to_string())?;
+    if query == "q10" {
+        read_back(&mut session, &sink).await?;
+        check_success_files(&home.path().join("bid"));
+    }
     let contents = sluice_values::sink_contents(&sink);
     sluice_values::clear_sink(&sink);
     counted(&contents)
+}
+
+/// Reads the files that q10 has written.
+async fn read_back(session: &mut Session, sink: &str) -> Result<(), String> {
+    let columns =
+        "auction BIGINT, bidder BIGINT, price BIGINT, `dateTime` TIMESTAMP(3), extra VARCHAR, dt STRING, hm STRING";
+    let declared = format!("CREATE TABLE read_back ({columns}) WITH ('connector' = 'values', 'data-id' = '{sink}')");
+    session.execute_text(&declared).await.map_err(|error| error.to_string())?;
+    let copy = "INSERT INTO read_back SELECT * FROM nexmark_q10";
+    match session.execute_text(copy).await.map_err(|error| error.to_string())? {
+        Outcome::Submitted { mut jobs, .. } => {
+            let job = jobs.pop().ok_or("no job")?;
+            job.handle.wait().await.map(|_| ()).map_err(|error| error.to_string())
+        }
+        _ => Err("INSERT does not submit".to_owned()),
+    }
+}
+
+/// Every minute's folder is told to be complete, and holds nothing hidden but that.
+fn check_success_files(folder: &Path) {
+    let below =
+        |folder: &Path| std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut minutes = 0;
+    for minute in below(folder).flat_map(|day| below(&day).collect::<Vec<_>>()) {
+        assert!(minute.join("_SUCCESS").exists(), "{} is not complete", minute.display());
+        assert!(below(&minute).all(|file| !file.to_string_lossy().contains(".inprogress")));
+        minutes += 1;
+    }
+    assert!(minutes > 1, "bids of one minute only");
 }
 
 /// The statements of a text whose comments are whole lines.

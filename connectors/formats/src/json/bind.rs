@@ -102,11 +102,19 @@ impl<'a> Column<'a> {
         Ok(Self { nulls: array.nulls(), values })
     }
 
-    fn is_null(&self, row: usize) -> bool {
+    /// The text of a value, if the column holds texts.
+    pub(super) fn text(&self, row: usize) -> Option<&'a str> {
+        match self.values {
+            Values::String(array) => Some(array.value(row)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_null(&self, row: usize) -> bool {
         matches!(self.values, Values::Null) || self.nulls.is_some_and(|nulls| nulls.is_null(row))
     }
 
-    fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
         if self.is_null(row) {
             out.extend_from_slice(b"null");
             return Ok(());
@@ -201,6 +209,11 @@ fn write_map(
 }
 
 impl<'a> Row<'a> {
+    /// A column by its number.
+    pub(super) fn column(&self, number: usize) -> Option<&Column<'a>> {
+        self.members.get(number).map(|(_, column)| column)
+    }
+
     /// Binds the members of an object to the arrays of a batch or of a struct.
     ///
     /// # Errors

@@ -24,21 +24,26 @@
 
 mod bind;
 mod encoder;
+mod file;
 mod number;
 mod options;
 mod program;
+mod scalars;
 mod temporal;
 mod text;
+
+pub(crate) use scalars::ScalarTexts;
 
 pub use options::{JsonOptions, MapNullKeyMode, TimestampStandard};
 
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use sluice_connector_api::{Encoder, Format, Formats, OptionDoc, OptionReader, OptionSet, TableOptions};
+use sluice_connector_api::{Encoder, FileFormat, Format, Formats, OptionDoc, OptionReader, OptionSet, TableOptions};
 use sluice_model::{Error, Result};
 
 use encoder::JsonEncoder;
+use file::JsonFiles;
 
 /// The `json` format.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,15 +59,23 @@ impl Format for Json {
     }
 
     fn encoders(&self, options: &TableOptions) -> Result<Arc<dyn Formats>> {
-        let mut reader = OptionReader::new("format 'json'", None, options);
-        let read = JsonOptions::read(&mut reader);
-        if let Some(options) = &read {
-            options.validate(&mut reader);
-        }
-        reader.finish()?;
-        let options = read.ok_or_else(|| Error::bug("options were refused without an error"))?;
-        Ok(Arc::new(JsonFormats { options }))
+        Ok(Arc::new(JsonFormats { options: checked(options)? }))
     }
+
+    fn files(&self, options: &TableOptions) -> Result<Arc<dyn FileFormat>> {
+        Ok(Arc::new(JsonFiles(checked(options)?)))
+    }
+}
+
+/// The options, or everything that is wrong with them.
+fn checked(options: &TableOptions) -> Result<JsonOptions> {
+    let mut reader = OptionReader::new("format 'json'", None, options);
+    let read = JsonOptions::read(&mut reader);
+    if let Some(options) = &read {
+        options.validate(&mut reader);
+    }
+    reader.finish()?;
+    read.ok_or_else(|| Error::bug("options were refused without an error"))
 }
 
 #[derive(Debug)]

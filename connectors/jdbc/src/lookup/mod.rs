@@ -242,7 +242,7 @@ impl Running {
     }
 
     async fn connect(&self) -> Result<Session, Failure> {
-        let LookupTable { name, options, schema, keys } = &self.table;
+        let LookupTable { name, options, schema, keys, .. } = &self.table;
         let client = self.endpoint.connect().await?;
         let table = TableName::parse(&options.table_name)?;
         let question = question(read_target(&client, &table).await?, &table, name, schema, keys)?;

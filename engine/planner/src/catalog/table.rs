@@ -193,6 +193,8 @@ impl CatalogTable {
             schema: self.physical_schema()?,
             metadata: self.metadata(writable_only),
             options: self.connector_options(),
+            declared: self.physical_schema()?,
+            partitioned_by: self.partitioned_by.clone(),
             position: self.position,
         })
     }

@@ -72,8 +72,9 @@ impl SinkTask {
                     self.writer.flush().await?;
                     self.link.ended();
                 }
-                // Event time ends here. Producers that are gone have failed, or are done before this task.
-                Wake::Event(GateEvent::Watermark(_) | GateEvent::Idle(_) | GateEvent::Closed) => {}
+                Wake::Event(GateEvent::Watermark(watermark)) => self.writer.watermark(watermark).await?,
+                // Producers that are gone have failed, or are done before this task.
+                Wake::Event(GateEvent::Idle(_) | GateEvent::Closed) => {}
             }
         }
     }
