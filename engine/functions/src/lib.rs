@@ -45,8 +45,8 @@ mod session;
 mod text;
 mod time;
 mod types;
-mod window;
 mod unnest;
+mod window;
 
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ pub use error::from_datafusion;
 pub use planner::expr_planner;
 pub use session::SessionInfo;
 pub use types::{common_type, type_of};
-pub use window::{WINDOW_FUNCTIONS, window_function};
 pub use unnest::{UnnestNode, UnnestedRows, Unnesting};
+pub use window::{WINDOW_FUNCTIONS, row_number, window_function};
 
 /// Every scalar function, by Flink's names in lower case.
 ///

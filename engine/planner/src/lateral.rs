@@ -68,7 +68,7 @@ fn lateral_join(join: Join) -> DataFusionResult<Transformed<LogicalPlan>> {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     };
     if !subquery.exists(|node| Ok(UnnestNode::of(node).is_some_and(|node| sees_outside(&node.value))))? {
-        return with_right(join, |plan| partitioned(plan));
+        return with_right(join, partitioned);
     }
     let outer = match join.join_type {
         JoinType::Inner => false,

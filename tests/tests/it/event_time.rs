@@ -242,7 +242,7 @@ fn joins_go_on_from_savepoints_at_any_parallelism() {
         let seed: u64 =
             std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
         let home = tempfile::tempdir().expect("a directory");
-        let environment = environment(&home);
+        let environment = environment(home.path());
         let joins = QUERIES.iter().filter(|query| query.contains(" u "));
         for (number, query) in joins.cycle().take(40).enumerate() {
             let seed = seed.wrapping_add(number as u64);

@@ -95,7 +95,7 @@ mod tests {
             array.as_primitive::<Int64Type>().iter().collect::<Vec<_>>()
         };
         let (values, two, default) = (column(&[1, 2, 3]), column(&[2, 2, 2]), column(&[7, 8, 9]));
-        assert_eq!(shift(false, &[values.clone()]), [None, Some(1), Some(2)]);
+        assert_eq!(shift(false, std::slice::from_ref(&values)), [None, Some(1), Some(2)]);
         assert_eq!(shift(false, &[values.clone(), two.clone(), default]), [Some(7), Some(8), Some(1)]);
         assert_eq!(shift(true, &[values, two]), [Some(3), None, None]);
     }

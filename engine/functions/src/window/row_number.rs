@@ -10,7 +10,7 @@ use datafusion_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
 use datafusion_expr::{PartitionEvaluator, Signature, Volatility, WindowUDF, WindowUDFImpl};
 
 /// The function.
-pub(super) fn row_number() -> Arc<WindowUDF> {
+pub fn row_number() -> Arc<WindowUDF> {
     Arc::new(WindowUDF::from(RowNumber { signature: Signature::nullary(Volatility::Immutable) }))
 }
 

@@ -265,6 +265,10 @@ impl Operator for IntervalJoin {
         ends.min().map(|end| end.saturating_add(1))
     }
 
+    fn state_bytes(&self) -> usize {
+        self.keys.bytes() + self.sides.iter().map(RowsByTime::bytes).sum::<usize>()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

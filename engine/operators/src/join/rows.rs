@@ -278,7 +278,7 @@ impl RowStore {
     }
 
     /// Bytes of memory.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.bytes + memory::of_vec(&self.chunks)
     }
 }

@@ -5,6 +5,7 @@ use arrow_schema::DataType;
 use sluice_model::Result;
 
 use crate::key_index::{KeyIndex, Slot};
+use crate::memory;
 
 /// Numbers of keys, and how many rows hold each.
 #[derive(Debug)]
@@ -20,6 +21,11 @@ impl Keys {
     /// A type that cannot be a key.
     pub(crate) fn new(types: &[DataType]) -> Result<Self> {
         Ok(Self { index: KeyIndex::new(types)?, holders: Vec::new() })
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.index.bytes() + memory::of_vec(&self.holders)
     }
 
     /// The slots of rows; each row holds its slot until it releases it.

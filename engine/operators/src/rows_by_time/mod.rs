@@ -20,6 +20,7 @@ use sluice_model::{Error, Result};
 use crate::bit_set::BitSet;
 use crate::join::rows::{NO_ROW, Place, RowId, RowStore};
 use crate::key_index::Slot;
+use crate::memory;
 
 pub(crate) use self::emit::Emitter;
 pub(crate) use self::keys::Keys;
@@ -80,6 +81,13 @@ impl RowsByTime {
             gone: Vec::new(),
             restored: HashMap::new(),
         })
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        // Each row is in two lists.
+        let lists = memory::of_vec(&self.by_key) + 2 * size_of::<(i64, RowId)>() * self.entries.len();
+        self.rows.memory() + memory::of_vec(&self.entries) + lists + memory::of_vec(&self.gone)
     }
 
     /// Makes room for keys.

@@ -217,6 +217,10 @@ impl Operator for TemporalJoin {
         self.forget_versions()
     }
 
+    fn state_bytes(&self) -> usize {
+        self.keys.bytes() + self.sides.iter().map(RowsByTime::bytes).sum::<usize>()
+    }
+
     fn state_tables(&self) -> &[StateTable] {
         &self.tables
     }

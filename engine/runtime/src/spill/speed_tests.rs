@@ -94,7 +94,7 @@ fn a_gigabyte_of_state_within_a_budget() {
         metrics: metrics.clone(),
         is_incremental: true,
     });
-    let (mut running, _) = Running::new(&node(), vec![schema()], vec![None], memory.as_ref()).unwrap().unwrap();
+    let (mut running, _) = Running::new(&node(), vec![schema()], vec![None], None, memory.as_ref()).unwrap().unwrap();
     let (mut state, mut put_out, mut saved, mut checkpoints) = (7, 0, Saved::default(), 0);
     let start = Instant::now();
     let mut last = start;

@@ -295,7 +295,7 @@ impl Run {
         });
         let inputs = vec![schema(); case.node.inputs.len()];
         let ttl = vec![case.ttl; inputs.len()];
-        let (running, account) = Running::new(&case.node, inputs, ttl, memory.as_ref()).unwrap().unwrap();
+        let (running, account) = Running::new(&case.node, inputs, ttl, None, memory.as_ref()).unwrap().unwrap();
         assert!(account.is_none());
         assert_eq!(matches!(running, Running::Spilling(_)), memory.is_some());
         running
