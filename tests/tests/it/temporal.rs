@@ -56,8 +56,8 @@ impl Exchange {
     /// The result of the join, sorted.
     fn expected(&self, is_left: bool, least: u32) -> Vec<String> {
         let row = |&(id, currency, second): &(u32, u32, u32)| {
-            let versions = self.versions.iter().filter(|version| version.0 == currency && version.1 <= second);
-            let version = versions.last().filter(|version| version.2.is_some_and(|rate| rate >= least));
+            let mut versions = self.versions.iter().filter(|version| version.0 == currency && version.1 <= second);
+            let version = versions.next_back().filter(|version| version.2.is_some_and(|rate| rate >= least));
             match version {
                 Some((_, since, Some(rate))) => Some(format!("{id} {rate} {}", at(*since))),
                 _ => is_left.then(|| format!("{id} NULL NULL")),
@@ -254,6 +254,15 @@ async fn a_temporal_join_is_explained_and_its_mistakes_as_well() {
     let Outcome::Rows(plan) = session.execute_text(&explain).await.unwrap() else { panic!("no plan") };
     let plan = plan.rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n");
     assert!(plan.contains("TemporalJoin: joinType=[LeftOuterJoin], versions=[r2 at l2], where=["), "{plan}");
+    let twice = "SELECT o.id, COUNT(*) OVER (ORDER BY o.ts) AS n FROM orders AS o \
+                 JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.c = r.c AND 10 / r.rate > 1 \
+                 LEFT JOIN latest FOR SYSTEM_TIME AS OF o.ts AS l ON l.c = r.c AND l.rate > r.rate";
+    let Outcome::Rows(plan) = session.execute_text(&format!("EXPLAIN {twice}")).await.unwrap() else {
+        panic!("no plan")
+    };
+    let plan = plan.rows.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n");
+    assert!(plan.matches("TemporalJoin: ").count() == 2, "{plan}");
+    assert!(plan.contains("OverAggregate: ") && !plan.contains("Rank: "), "{plan}");
     let kept = "WITH ('connector'='values', 'data-id'='explained-orders', 'changelog-mode'='I')";
     for statement in [
         format!("CREATE TABLE no_key ({RATES}, WATERMARK FOR ts AS ts) {kept}"),

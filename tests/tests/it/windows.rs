@@ -403,3 +403,28 @@ async fn nobody_waits_for_an_idle_source() {
         world.finish().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_meet_by_the_clock() {
+    let mut world = World::new("interval-clock").await;
+    world.run("SET 'parallelism.default' = '2'").await;
+    world
+        .start(
+            "SELECT l.k, l.v, r.v AS rv FROM l LEFT JOIN r ON l.k = r.k AND l.p BETWEEN r.p - INTERVAL '5' SECOND AND r.p",
+        )
+        .await;
+    world.clock.advance(1_000);
+    // The rows' own time does not matter.
+    world.push("l", "50 a 1 / 51 b 2");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.clock.advance(2_000);
+    world.push("r", "01 a 3");
+    world.expect(&["+I a 1 3"]).await;
+    // Nothing comes in, and yet the row without a partner is put out.
+    world.clock.advance(10_000);
+    world.expect(&["+I a 1 3", "+I b 2 NULL"]).await;
+    world.push("r", "02 b 4");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.expect(&["+I a 1 3", "+I b 2 NULL"]).await;
+    world.finish().await;
+}
