@@ -78,17 +78,22 @@ impl OperatorTask {
                 }
                 GateEvent::End => {
                     has_timers = false;
-                    // No further rows will come: event time is at its end.
-                    self.catch_up(&mut sent).await?;
-                    self.chain.advance(i64::MAX, &mut sent)?;
-                    self.outputs.send_all(&mut sent).await?;
-                    self.catch_up(&mut sent).await?;
-                    self.outputs.broadcast(StreamElement::End).await;
-                    self.link.ended();
+                    self.end(&mut sent).await?;
                 }
                 GateEvent::Closed => return Ok(()),
             }
         }
+    }
+
+    /// No further rows will come: event time is at its end.
+    async fn end(&mut self, sent: &mut Sent) -> Result<()> {
+        self.catch_up(sent).await?;
+        self.chain.advance(i64::MAX, sent)?;
+        self.outputs.send_all(sent).await?;
+        self.catch_up(sent).await?;
+        self.outputs.broadcast(StreamElement::End).await;
+        self.link.ended();
+        Ok(())
     }
 
     /// Works off what operators have put off.
