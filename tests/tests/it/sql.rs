@@ -285,3 +285,57 @@ async fn a_script_echoes_masked_statements_and_submits_jobs() {
         job.handle.wait().await.unwrap();
     }
 }
+
+/// What the sink of a query gets when rows come one by one.
+async fn one_by_one(name: &str, settings: &[&str]) -> Vec<String> {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut session = session(home.path());
+    let rows = ["+I 1 a", "+I 2 a", "+I 3 b", "+I 4 a"];
+    let batches = rows.map(|row| sluice_model::from_pretty("id INT, k STRING", row)).to_vec();
+    sluice_values::register_source(name, batches);
+    let source = format!("CREATE TABLE t (id INT, k STRING) WITH ('connector' = 'values', 'data-id' = '{name}')");
+    let sink = format!(
+        "CREATE TABLE s (k STRING, n BIGINT, PRIMARY KEY (k) NOT ENFORCED) \
+         WITH ('connector' = 'values', 'data-id' = '{name}-sink', 'sink.parallelism' = '1')"
+    );
+    for statement in settings.iter().copied().chain([source.as_str(), &sink]) {
+        session.execute_text(statement).await.expect("a statement that runs");
+    }
+    let insert = session.execute_text("INSERT INTO s SELECT k, COUNT(*) FROM t GROUP BY k").await;
+    let Ok(Outcome::Submitted { mut jobs, .. }) = insert else { panic!("INSERT does not submit") };
+    jobs.pop().expect("a job").handle.wait().await.expect("a job that ends");
+    sluice_values::sink_rows(&format!("{name}-sink"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_has_one_result_per_mini_batch() {
+    let each = one_by_one("mini-batch-off", &[]).await;
+    assert_eq!(each.len(), 6, "{each:?}");
+    let settings = [
+        "SET 'table.exec.mini-batch.enabled' = 'true'",
+        "SET 'table.exec.mini-batch.allow-latency' = '1 h'",
+        "SET 'table.exec.mini-batch.size' = '100'",
+    ];
+    let mut together = one_by_one("mini-batch-on", &settings).await;
+    together.sort();
+    assert_eq!(together, ["+I a 3", "+I b 1"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_unnested_is_told() {
+    for (query, expected) in [
+        ("SELECT * FROM orders CROSS JOIN UNNEST(qty) AS u (x)", "UNNEST takes an ARRAY, a MAP or a MULTISET, not INT"),
+        (
+            "SELECT * FROM orders LEFT JOIN UNNEST(ARRAY[qty]) AS u (x) ON u.x > 3",
+            "LEFT JOIN with UNNEST takes ON TRUE only",
+        ),
+        (
+            "SELECT * FROM orders, LATERAL (SELECT SUM(x) FROM UNNEST(ARRAY[qty]) AS u (x)) AS q",
+            "a LATERAL sub-query over UNNEST selects, filters and joins only",
+        ),
+        ("SELECT id FROM orders EXCEPT ALL SELECT id, qty FROM orders", "the sides of EXCEPT ALL have 1 and 2 columns"),
+    ] {
+        let error = run(&[ORDERS, &format!("EXPLAIN {query}")]).await.unwrap_err();
+        assert!(error.contains(expected), "{query}\n{error}");
+    }
+}

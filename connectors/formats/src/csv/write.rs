@@ -93,7 +93,7 @@ mod tests {
     fn texts_are_quoted_as_jackson_does() {
         let rows = "+I 1 'two words' 1.50 / +I 2 plain 100.00 / +I 3 'a\"b' NULL / +I 4 NULL 0.00";
         let expected = "1,\"two words\",1.5\n2,plain,1E+2\n3,\"a\"\"b\",\n4,,0\n";
-        assert_eq!(written("id INT, name STRING, price DECIMAL(7, 2)", rows, &[]), expected);
+        assert_eq!(written("id INT, name STRING, price DECIMAL(7,2)", rows, &[]), expected);
         let long = "abcdefghijklmnopqrstuvwxyz";
         assert_eq!(written("s STRING", &format!("+I {long}"), &[]), format!("\"{long}\"\n"));
     }
