@@ -306,7 +306,7 @@ impl Drop for Seed<'_> {
 fn results_and_checkpoints_are_those_of_the_operator() {
     for case in cases() {
         let mut spilled = 0;
-        for seed in 0..25 {
+        for seed in 0..15 {
             let seed = Seed(&case.name, seed);
             spilled += run_at_random(&case, seed.1);
         }
