@@ -1,5 +1,6 @@
 //! Windows of time, from SQL to rows: what comes out, when, and that it is never taken back.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ struct World {
     session: Session,
     clock: Arc<ManualClock>,
     job: Option<JobHandle>,
+    /// Rows that all tasks had counted when they had settled.
+    settled: Cell<u64>,
     _home: tempfile::TempDir,
 }
 
@@ -30,7 +33,7 @@ impl World {
             home: Home::at(home.path()),
             clock: shared,
         }));
-        let mut world = Self { name, session, clock, job: None, _home: home };
+        let mut world = Self { name, session, clock, job: None, settled: Cell::new(0), _home: home };
         for table in ["l", "r"] {
             sluice_values::register_source(format!("{name}-{table}"), Vec::new());
             world
@@ -70,6 +73,27 @@ impl World {
         };
         let rows: Vec<_> = rows.split(" / ").map(row).collect();
         sluice_values::append_source(&format!("{}-{table}", self.name), from_pretty(COLUMNS, &rows.join(" / ")));
+    }
+
+    /// Waits until the rows that were pushed have come to where they stay. Where they stay in the task that
+    /// reads them nothing tells that they have come: then for two seconds.
+    async fn settle(&self) {
+        let rows = || {
+            let vertices = self.job.as_ref().map(JobHandle::vertices).unwrap_or_default();
+            vertices.iter().map(|vertex| vertex.counts.records_in + vertex.counts.records_out).sum::<u64>()
+        };
+        let (start, mut last, mut since) = (Instant::now(), self.settled.get(), Instant::now());
+        while start.elapsed() < Duration::from_secs(2) || since.elapsed() < Duration::from_millis(200) {
+            let now = rows();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            if now != self.settled.get() && since.elapsed() >= Duration::from_millis(200) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.settled.set(last);
     }
 
     fn results(&self) -> Vec<String> {
@@ -230,13 +254,13 @@ async fn windows_of_processing_time_end_by_the_clock() {
     world.clock.advance(3_000);
     // The rows' own time does not matter.
     world.push("l", "50 a 1 / 51 a 2 / 01 b 3");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.expect(&[]).await;
     // Nothing comes in, and yet the window ends.
     world.clock.advance(7_000);
     world.expect(&["+I 00 10 a 2", "+I 00 10 b 1"]).await;
     world.push("l", "02 a 1");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.clock.advance(30_000);
     world.expect(&["+I 00 10 a 2", "+I 00 10 b 1", "+I 10 20 a 1"]).await;
     world.finish().await;
@@ -280,12 +304,12 @@ async fn sessions_of_processing_time_end_by_the_clock() {
         .await;
     world.clock.advance(3_000);
     world.push("l", "50 a 1 / 51 a 2");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.clock.advance(4_000);
     world.push("l", "50 a 3");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.clock.advance(4_000);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.expect(&[]).await;
     world.clock.advance(10_000);
     world.expect(&["+I 03 12 3"]).await;
@@ -336,7 +360,7 @@ async fn rows_of_a_moment_of_the_clock_come_out_sorted() {
     world.job = jobs.pop().map(|job| job.handle);
     world.clock.advance(1_000);
     world.push("l", "50 a 1 / 01 a 3 / 02 b 2");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.expect(&[]).await;
     world.clock.advance(1);
     world.expect(&["+I 1 a", "+I 2 b", "+I 3 a"]).await;
@@ -364,16 +388,16 @@ async fn over_goes_by_the_clock() {
                  RANGE BETWEEN INTERVAL '5' SECOND PRECEDING AND CURRENT ROW) AS s FROM l";
     world.start(query).await;
     world.push("l", "50 a 1 / 01 a 2");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.expect(&[]).await;
     world.clock.advance(4_000);
     world.expect(&["+I a 1 3", "+I a 2 3"]).await;
     world.push("l", "01 a 4");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.clock.advance(2_000);
     world.expect(&["+I a 1 3", "+I a 2 3", "+I a 4 7"]).await;
     world.push("l", "01 a 8");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.clock.advance(1);
     world.expect(&["+I a 1 3", "+I a 2 3", "+I a 4 7", "+I a 8 12"]).await;
     world.finish().await;
@@ -392,10 +416,10 @@ async fn nobody_waits_for_an_idle_source() {
         world.start(&query).await;
         world.push("r", "03 a 5");
         world.push("l", "01 a 1 / 11 d 3");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.settle().await;
         world.clock.advance(4_000);
         world.push("l", "12 d 4");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.settle().await;
         world.expect(&[]).await;
         // Now there were rows of l four seconds ago, of r nearly six.
         world.clock.advance(1_900);
@@ -416,7 +440,7 @@ async fn rows_meet_by_the_clock() {
     world.clock.advance(1_000);
     // The rows' own time does not matter.
     world.push("l", "50 a 1 / 51 b 2");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.clock.advance(2_000);
     world.push("r", "01 a 3");
     world.expect(&["+I a 1 3"]).await;
@@ -424,7 +448,7 @@ async fn rows_meet_by_the_clock() {
     world.clock.advance(10_000);
     world.expect(&["+I a 1 3", "+I b 2 NULL"]).await;
     world.push("r", "02 b 4");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.settle().await;
     world.expect(&["+I a 1 3", "+I b 2 NULL"]).await;
     world.finish().await;
 }
