@@ -91,7 +91,7 @@ install_all() {
     # shellcheck disable=SC2207
     packages+=($(postgres_packages))
   fi
-  install_packages "${packages[@]}"
+  install_packages libeatmydata1 "${packages[@]}"
   for name in "$@"; do
     if "${name}_installed"; then
       say "$name: installed"

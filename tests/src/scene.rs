@@ -53,7 +53,7 @@ impl Scene {
             // Ten ids for this scene; ranges of different scenes hardly ever meet.
             server_id: 100_000 + number % 40_000_000 * 10,
             rows,
-            directory: tempfile::tempdir()?,
+            directory: crate::scratch()?,
         };
         let mut mysql = endpoints.mysql(flavor).await?;
         mysql.query_drop(format!("CREATE DATABASE {}", scene.name)).await?;
