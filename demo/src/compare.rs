@@ -140,14 +140,22 @@ pub fn in_kafka(brokers: &str, topic: &str, table: &Table) -> Result<Contents> {
     Ok(contents)
 }
 
-/// Asks again when a connection fails: a busy broker drops some that are new.
+/// Asks again when a connection fails, or a topic is not known yet: a busy broker drops connections that are
+/// new, and takes its time to tell others of a topic.
 fn connected<T>(timeout: Duration, ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
     let deadline = Instant::now() + timeout;
     loop {
         match ask() {
             Err(error)
-                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure)
-                    && Instant::now() < deadline =>
+                if Instant::now() < deadline
+                    && matches!(
+                        error.rdkafka_error_code(),
+                        Some(
+                            RDKafkaErrorCode::BrokerTransportFailure
+                                | RDKafkaErrorCode::UnknownPartition
+                                | RDKafkaErrorCode::UnknownTopicOrPartition
+                        )
+                    ) =>
             {
                 std::thread::sleep(Duration::from_millis(100));
             }
