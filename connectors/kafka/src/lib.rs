@@ -17,6 +17,7 @@ mod changes;
 mod compaction;
 mod errors;
 mod options;
+mod pacing;
 mod producer;
 mod projection;
 mod properties;

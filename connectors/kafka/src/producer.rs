@@ -4,8 +4,8 @@
 //! brokers have acknowledged simply is no longer in the client's queue, and an empty queue without
 //! a failure means that everything has arrived.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
@@ -14,6 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use sluice_model::Result;
+use tokio::sync::Notify;
 
 use crate::errors::{DeliveryFailure, client_error, shown_key};
 use crate::settings::Settings;
@@ -89,6 +90,9 @@ impl ProducerContext for Deliveries {
 pub(crate) struct Producer {
     client: BaseProducer<Deliveries>,
     topic: String,
+    sent: AtomicU64,
+    /// Told when messages have been handed over: see [`crate::pacing`].
+    pub(crate) handed_over: Arc<Notify>,
 }
 
 impl Producer {
@@ -101,11 +105,17 @@ impl Producer {
             client_error(format!("the Kafka client for topic '{topic}' cannot be made"), &error)
                 .with_hint("check the options below 'properties.'")
         })?;
-        Ok(Self { client, topic: topic.to_owned() })
+        Ok(Self { client, topic: topic.to_owned(), sent: AtomicU64::new(0), handed_over: Arc::default() })
     }
 
     pub(crate) fn client(&self) -> &rdkafka::client::Client<Deliveries> {
         self.client.client()
+    }
+
+    /// Wakes the client's threads, which look at what has changed once a second otherwise.
+    pub(crate) fn wake(&self) {
+        // Emptying the queue wakes them; no time is given to it.
+        self.client.flush(Duration::ZERO).ok();
     }
 
     pub(crate) fn topic(&self) -> &str {
@@ -122,7 +132,10 @@ impl Producer {
         record.key = key;
         record.payload = value;
         match self.client.send(record) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.sent.fetch_add(1, Ordering::Relaxed);
+                Ok(true)
+            }
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(false),
             Err((error, _)) => {
                 self.poll()?;
@@ -139,6 +152,9 @@ impl Producer {
     /// A message could not be delivered.
     pub(crate) fn poll(&self) -> Result<()> {
         self.client.poll(Duration::ZERO);
+        if self.queued() > 0 {
+            self.handed_over.notify_one();
+        }
         let deliveries = self.client.context();
         if !deliveries.has_failed.load(Ordering::Acquire) {
             return Ok(());
@@ -150,6 +166,11 @@ impl Producer {
     /// Messages that the brokers have not acknowledged yet.
     pub(crate) fn queued(&self) -> i64 {
         i64::from(self.client.in_flight_count())
+    }
+
+    /// Messages that the client is done with; exact when nobody hands messages over at the time.
+    pub(crate) fn acknowledged(&self) -> i64 {
+        self.sent.load(Ordering::Relaxed).cast_signed() - self.queued()
     }
 
     /// Waits a moment for room in the queue.
@@ -176,5 +197,12 @@ impl Producer {
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+}
+
+impl Drop for Producer {
+    /// Who watches over the producer notices that it is gone.
+    fn drop(&mut self) {
+        self.handed_over.notify_one();
     }
 }

@@ -7,6 +7,7 @@ use sluice_connector_api::{ExtraOptions, Formats, Sink, SinkContext, SinkWriter}
 use sluice_model::{ChangelogMode, Error, Result};
 
 use crate::options::{DeliveryGuarantee, StringList};
+use crate::pacing;
 use crate::producer::Producer;
 use crate::projection::Projection;
 use crate::properties;
@@ -81,6 +82,7 @@ impl Sink for KafkaSink {
             }
             _ => None,
         };
+        tokio::spawn(pacing::pace(Arc::downgrade(&producer)));
         let metrics = WriterMetrics::new(&context.metrics);
         let output = Output::new(producer, partition, metrics, self.waits_for_brokers);
         let (value, value_format) = &self.value;
