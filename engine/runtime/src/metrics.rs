@@ -58,6 +58,12 @@ impl ActivityClock {
         (finished + running) / 1000
     }
 
+    /// Milliseconds since the work at hand began; 0 if there is none.
+    pub(crate) fn busy_for(&self) -> u64 {
+        let current = self.current.load(Ordering::Relaxed);
+        if current & 3 == Activity::Busy as u64 { self.now().saturating_sub(current >> 2) / 1000 } else { 0 }
+    }
+
     fn now(&self) -> u64 {
         self.start.elapsed().as_micros() as u64
     }

@@ -11,11 +11,21 @@ pub(super) struct Sample {
     pub(super) at_ms: i64,
     /// Rows that the sources have read.
     pub(super) rows_in: u64,
-    /// Rows that each sink has taken in, in the order of the plan.
-    pub(super) sinks: Vec<(String, u64)>,
+    /// In the order of the plan.
+    pub(super) sinks: Vec<SinkSample>,
     pub(super) snapshots: Vec<Snapshot>,
     /// Age of the newest change, of the source that is furthest behind.
     pub(super) lag_ms: Option<i64>,
+}
+
+/// What is seen of a sink.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SinkSample {
+    pub(super) name: String,
+    /// Rows that it has taken in.
+    pub(super) rows: u64,
+    /// For how long it has been at one batch.
+    pub(super) busy_for_ms: i64,
 }
 
 /// How far the snapshot of a table is.
@@ -68,9 +78,10 @@ fn is_source(vertex: &VertexInfo) -> bool {
     vertex.inputs.is_empty()
 }
 
-fn sink(vertex: &VertexInfo) -> Option<(String, u64)> {
+fn sink(vertex: &VertexInfo) -> Option<SinkSample> {
     let (_, name) = vertex.name.rsplit_once("Sink: ")?;
-    Some((name.to_owned(), vertex.counts.records_in))
+    let busy_for_ms = i64::try_from(vertex.counts.busy_for_ms).unwrap_or(i64::MAX);
+    Some(SinkSample { name: name.to_owned(), rows: vertex.counts.records_in, busy_for_ms })
 }
 
 /// Puts the gauges of a table's snapshot together, by their label `table`.
@@ -112,8 +123,8 @@ impl Rates {
             // A restarted job may count from 0 again.
             let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
             self.rows_in = rate(sample.rows_in, last.rows_in);
-            for ((name, now), (_, before)) in sample.sinks.iter().zip(&last.sinks) {
-                self.sinks.insert(name.clone(), rate(*now, *before));
+            for (now, before) in sample.sinks.iter().zip(&last.sinks) {
+                self.sinks.insert(now.name.clone(), rate(now.rows, before.rows));
             }
             for snapshot in &sample.snapshots {
                 let before =
@@ -176,8 +187,8 @@ mod tests {
     #[test]
     fn rates_are_differences() {
         let mut rates = Rates::default();
-        let sample =
-            |at_ms, rows_in, sink| Sample { at_ms, rows_in, sinks: vec![("kafka".into(), sink)], ..Sample::default() };
+        let sink = |rows| SinkSample { name: "kafka".into(), rows, busy_for_ms: 0 };
+        let sample = |at_ms, rows_in, rows| Sample { at_ms, rows_in, sinks: vec![sink(rows)], ..Sample::default() };
         rates.update(sample(0, 100, 50));
         assert_eq!(rates.rows_in(), 0.0);
         rates.update(sample(500, 600, 50));

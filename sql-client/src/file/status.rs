@@ -10,6 +10,9 @@ use sluice_runtime::JobHandle;
 
 use super::rates::{Rates, Sample};
 
+/// From when on a sink that is at one batch is said to wait for its target.
+const SLOW_ANSWER_MS: i64 = 3000;
+
 /// The line of a job.
 pub(super) fn line(job: &JobHandle, rates: &Rates, now: i64) -> String {
     let newest = job.checkpoints().latest_completed.map(|info| (info.id, info.latest_ack_timestamp.unwrap_or(now)));
@@ -24,8 +27,11 @@ fn describe(name: &str, status: &str, rates: &Rates, checkpoint: Option<(u64, i6
         let _ = write!(line, " · snapshot {} {:.0} %", snapshot.short_name(), snapshot.share() * 100.0);
     }
     let _ = write!(line, " · in {} rows/s", count(rates.rows_in()));
-    for (sink, _) in &sample.sinks {
-        let _ = write!(line, " · {sink} {}/s", count(rates.of_sink(sink)));
+    for sink in &sample.sinks {
+        let _ = write!(line, " · {} {}/s", sink.name, count(rates.of_sink(&sink.name)));
+        if sink.busy_for_ms >= SLOW_ANSWER_MS {
+            let _ = write!(line, " (no answer for {})", span(sink.busy_for_ms));
+        }
     }
     if let Some(lag) = sample.lag_ms {
         let _ = write!(line, " · lag {}", span(lag));
@@ -61,7 +67,7 @@ pub(super) fn span(millis: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rates::Snapshot;
+    use super::super::rates::{SinkSample, Snapshot};
     use super::*;
 
     #[test]
@@ -71,7 +77,7 @@ mod tests {
         let sample = |at_ms, rows| Sample {
             at_ms,
             rows_in: rows,
-            sinks: vec![("kafka".into(), rows)],
+            sinks: vec![SinkSample { name: "kafka".into(), rows, busy_for_ms: 0 }],
             snapshots: vec![snapshot.clone()],
             lag_ms: Some(41),
         };
@@ -80,6 +86,12 @@ mod tests {
         assert_eq!(
             describe("01-sales", "RUNNING", &rates, Some((12, 5000)), 9200),
             "01-sales RUNNING · snapshot store_sales 61 % · in 212.4k rows/s · kafka 212.4k/s · lag 41 ms · checkpoint 12, 4.2 s ago"
+        );
+        let sinks = vec![SinkSample { name: "kafka".into(), rows: 212_400, busy_for_ms: 12_000 }];
+        rates.update(Sample { at_ms: 2000, rows_in: 212_400, sinks, ..Sample::default() });
+        assert_eq!(
+            describe("01-sales", "RUNNING", &rates, Some((12, 5000)), 9200),
+            "01-sales RUNNING · in 0 rows/s · kafka 0/s (no answer for 12.0 s) · checkpoint 12, 4.2 s ago"
         );
         let nothing = describe("x", "CREATED", &Rates::default(), None, 0);
         assert_eq!(nothing, "x CREATED · in 0 rows/s · no checkpoint yet");

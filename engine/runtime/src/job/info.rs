@@ -36,6 +36,9 @@ pub struct TaskCounts {
     pub idle_ms: u64,
     /// Milliseconds of waiting for slower consumers.
     pub backpressured_ms: u64,
+    /// Milliseconds since the subtask began the piece of work that it is at (a batch, a barrier);
+    /// of a vertex: the longest of its subtasks. Seconds mean that it waits for its target.
+    pub busy_for_ms: u64,
 }
 
 impl TaskCounts {
@@ -48,6 +51,7 @@ impl TaskCounts {
         self.busy_ms += other.busy_ms;
         self.idle_ms += other.idle_ms;
         self.backpressured_ms += other.backpressured_ms;
+        self.busy_for_ms = self.busy_for_ms.max(other.busy_for_ms);
     }
 }
 

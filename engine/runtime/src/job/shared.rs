@@ -242,6 +242,7 @@ impl Subtask {
             busy_ms: clock.millis(Activity::Busy),
             idle_ms: clock.millis(Activity::Idle),
             backpressured_ms: clock.millis(Activity::Backpressured),
+            busy_for_ms: clock.busy_for(),
         };
         SubtaskInfo { status: self.status.get(), counts }
     }

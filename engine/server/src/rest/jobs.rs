@@ -201,6 +201,7 @@ pub(super) fn io_metrics(counts: &TaskCounts) -> Value {
         "accumulated-backpressured-time": counts.backpressured_ms,
         "accumulated-idle-time": counts.idle_ms,
         "accumulated-busy-time": counts.busy_ms,
+        "busy-for": counts.busy_for_ms,
     })
 }
 
