@@ -11,15 +11,8 @@
 //!
 //! Source: libpq's documentation, "SSL Support"; pgjdbc reads the same words.
 
-use std::sync::Arc;
-
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sluice_model::{Error, Result, suggest};
+use sluice_tls::{Check, Identity, TlsError};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How much encryption is asked for. Ordered from least to most.
@@ -83,119 +76,55 @@ impl TlsOptions {
     /// # Errors
     /// A certificate or key file that cannot be read.
     pub(crate) fn connector(&self) -> Result<MakeRustlsConnect> {
-        let provider = Arc::new(ring::default_provider());
-        let verifier = self.verifier(&provider)?;
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::bug(format!("no TLS version to speak: {error}")))?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier);
-        let config = match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => builder
-                .with_client_auth_cert(read_certificates("sslcert", certificate)?, read_key(key)?)
-                .map_err(|error| Error::fix(format!("'sslcert' and 'sslkey' cannot be used: {error}")))?,
-            (None, None) => builder.with_no_client_auth(),
-            _ => {
-                return Err(Error::fix("URL parameters 'sslcert' and 'sslkey' are of use only together")
-                    .with_hint("give the PEM files of both"));
+        let check = match self.mode {
+            SslMode::VerifyFull => Check::ChainAndName,
+            SslMode::VerifyCa => Check::Chain,
+            _ if self.root_certificate.is_some() => Check::Chain,
+            _ => Check::Nothing,
+        };
+        let config = sluice_tls::client_config(check, self.root_certificate.as_deref(), self.identity()?);
+        Ok(MakeRustlsConnect::new(config.map_err(|error| explain("sslrootcert", CERTIFICATE, error))?))
+    }
+
+    fn identity(&self) -> Result<Option<Identity>> {
+        match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => {
+                let certificates = sluice_tls::certificates(certificate);
+                let certificates = certificates.map_err(|error| explain("sslcert", CERTIFICATE, error))?;
+                let key = sluice_tls::private_key(key).map_err(|error| explain("sslkey", KEY, error))?;
+                Ok(Some((certificates, key)))
             }
-        };
-        Ok(MakeRustlsConnect::new(config))
-    }
-
-    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
-        let checks_chain = self.mode >= SslMode::VerifyCa || self.root_certificate.is_some();
-        let chain = if checks_chain {
-            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), Arc::clone(provider))
-                .build()
-                .map_err(|error| Error::fix(format!("the root certificates cannot be used: {error}")))?;
-            Some(verifier)
-        } else {
-            None
-        };
-        let checks_name = self.mode == SslMode::VerifyFull;
-        Ok(Arc::new(ModeVerifier { provider: Arc::clone(provider), chain, checks_name }))
-    }
-
-    fn roots(&self) -> Result<RootCertStore> {
-        let Some(path) = &self.root_certificate else {
-            return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
-        };
-        let mut roots = RootCertStore::empty();
-        for certificate in read_certificates("sslrootcert", path)? {
-            roots
-                .add(certificate)
-                .map_err(|error| Error::fix(format!("'sslrootcert' file '{path}' holds a bad certificate: {error}")))?;
-        }
-        Ok(roots)
-    }
-}
-
-fn read_certificates(parameter: &str, path: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let unreadable = |error: rustls::pki_types::pem::Error| {
-        Error::fix(format!("'{parameter}' file '{path}' cannot be read"))
-            .because(error.to_string())
-            .with_hint("give a PEM file with BEGIN CERTIFICATE")
-    };
-    CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)
-}
-
-fn read_key(path: &str) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| {
-        Error::fix(format!("'sslkey' file '{path}' cannot be read"))
-            .because(error.to_string())
-            .with_hint("give a PEM file with BEGIN PRIVATE KEY; openssl pkcs8 converts the DER form of the Java driver")
-    })
-}
-
-/// Checks as much of a certificate as the mode asks for. Signatures are checked always: the one
-/// who presents a certificate must hold its key.
-#[derive(Debug)]
-struct ModeVerifier {
-    provider: Arc<CryptoProvider>,
-    chain: Option<Arc<WebPkiServerVerifier>>,
-    checks_name: bool,
-}
-
-impl ServerCertVerifier for ModeVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(chain) = &self.chain else {
-            return Ok(ServerCertVerified::assertion());
-        };
-        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.checks_name => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
+            (None, None) => Ok(None),
+            _ => Err(Error::fix("URL parameters 'sslcert' and 'sslkey' are of use only together")
+                .with_hint("give the PEM files of both")),
         }
     }
+}
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+const CERTIFICATE: &str = "give a PEM file with BEGIN CERTIFICATE";
+const KEY: &str = "give a PEM file with BEGIN PRIVATE KEY; openssl pkcs8 converts the DER form of the Java driver";
+
+/// What is wrong with the file of a URL parameter, and how it should be.
+fn explain(parameter: &str, hint: &str, error: TlsError) -> Error {
+    match error {
+        TlsError::File { path, why } => {
+            Error::fix(format!("'{parameter}' file '{path}' cannot be read")).because(why).with_hint(hint.to_owned())
+        }
+        TlsError::Setup(why) => Error::fix("the certificates that 'url' names cannot be used").because(why),
     }
+}
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+    #[test]
+    fn files_that_cannot_be_used_are_told_with_their_parameter() {
+        let options = TlsOptions { root_certificate: Some("/no/such/file".into()), ..TlsOptions::default() };
+        let Err(error) = options.connector() else { panic!("a file that is not there was read") };
+        assert_eq!(error.what(), "'sslrootcert' file '/no/such/file' cannot be read");
+        let options = TlsOptions { certificate: Some("/no/such/file".into()), ..TlsOptions::default() };
+        let Err(error) = options.connector() else { panic!("a certificate without a key was taken") };
+        assert_eq!(error.what(), "URL parameters 'sslcert' and 'sslkey' are of use only together");
     }
 }
