@@ -12,7 +12,7 @@ use crate::crash_disk::{CrashDisk, Unsynced};
 use crate::crash_store::{CrashStore, LastRequest};
 use crate::location::Storages;
 use crate::object::ObjectStorage;
-use crate::{CheckpointStore, JobIdentity};
+use crate::{CheckpointStore, Content, JobIdentity};
 
 pub(crate) trait Machine: Debug + Default + Sized + 'static {
     /// What becomes of what was not yet safe when it died.
@@ -51,6 +51,12 @@ pub(crate) fn job() -> JobIdentity {
 
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// All bytes of a state, wherever they are.
+pub(crate) fn load(content: &Content) -> Vec<u8> {
+    let content = content.clone();
+    run(async { tokio::task::spawn_blocking(move || content.load().unwrap()).await.unwrap() })
 }
 
 #[derive(Debug, Default)]

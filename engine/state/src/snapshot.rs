@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sluice_model::CheckpointId;
 
+use crate::content::Content;
+
 /// Which job a checkpoint is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobIdentity {
@@ -51,7 +53,7 @@ pub struct TaskState {
     /// Whether it is all there is.
     pub part: Part,
     /// What it stored; the engine does not look inside.
-    pub bytes: Vec<u8>,
+    pub content: Content,
 }
 
 /// What one barrier collected, before it is stored.

@@ -98,7 +98,7 @@ impl TaskLink {
 
     /// Hands in the task's state at a barrier: that of its reader or writer, and those of its operators.
     pub(crate) fn acknowledge(&self, checkpoint: CheckpointId, own: Option<Vec<u8>>, operators: Vec<OperatorSnapshot>) {
-        let state = |bytes| TaskState { id: self.state_id.clone(), subtask: self.subtask, part: Part::Whole, bytes };
+        let state = |bytes: Vec<u8>| TaskState { id: self.state_id.clone(), subtask: self.subtask, part: Part::Whole, content: bytes.into() };
         let mut states: Vec<_> = own.map(state).into_iter().collect();
         let task = self.index;
         if operators.is_empty() {
