@@ -18,7 +18,8 @@ use std::task::{Context, Poll};
 
 use sluice_model::{Barrier, ChangelogBatch, CheckpointId, Error, Result, StreamElement};
 
-use crate::channel::{Closed, Receiver};
+use crate::channel::{Closed, Receiver, Taken};
+use crate::pace::Meter;
 
 /// What a task is to do next.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub(crate) struct Gate {
     next_idle: Option<bool>,
     is_ended: bool,
     at_least_once: bool,
+    meter: Meter,
 }
 
 #[derive(Debug)]
@@ -67,8 +69,8 @@ struct Channel {
 }
 
 impl Gate {
-    /// A gate over channels, each with the input it belongs to.
-    pub(crate) fn new(channels: Vec<(usize, Receiver)>, at_least_once: bool) -> Self {
+    /// A gate over channels, each with the input it belongs to. The meter sees how fast its task is.
+    pub(crate) fn new(channels: Vec<(usize, Receiver)>, at_least_once: bool, meter: Meter) -> Self {
         let channel = |(input, receiver)| Channel {
             receiver,
             input,
@@ -87,6 +89,7 @@ impl Gate {
             next_idle: None,
             is_ended: false,
             at_least_once,
+            meter,
         }
     }
 
@@ -130,6 +133,7 @@ impl Gate {
                 }
             }
         }
+        self.meter.waits();
         if self.is_closed() { Poll::Ready(Ok(GateEvent::Closed)) } else { Poll::Pending }
     }
 
@@ -177,10 +181,14 @@ impl Gate {
         self.channels.iter().all(|channel| channel.is_closed)
     }
 
-    fn accept(&mut self, index: usize, element: Option<StreamElement>) -> Result<Option<GateEvent>> {
+    fn accept(&mut self, index: usize, taken: Option<Taken>) -> Result<Option<GateEvent>> {
         let channel = &mut self.channels[index];
+        let (element, bytes) = taken.map_or((None, 0), |(element, bytes)| (Some(element), bytes));
         match element {
-            Some(StreamElement::Batch(batch)) => Ok(Some(GateEvent::Batch { input: channel.input, batch })),
+            Some(StreamElement::Batch(batch)) => {
+                self.meter.takes(bytes);
+                Ok(Some(GateEvent::Batch { input: channel.input, batch }))
+            }
             Some(StreamElement::Barrier(barrier)) => {
                 channel.barrier = barrier.checkpoint;
                 self.align(barrier)
@@ -251,6 +259,8 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::channel::{Sender, channel};
     use sluice_model::{BarrierKind, Gauge, from_pretty, to_pretty};
@@ -290,9 +300,10 @@ mod tests {
     }
 
     fn gate(at_least_once: bool) -> (Sender, Sender, Gate) {
-        let (first, first_receiver) = channel(Gauge::default());
-        let (second, second_receiver) = channel(Gauge::default());
-        (first, second, Gate::new(vec![(0, first_receiver), (1, second_receiver)], at_least_once))
+        let (first, first_receiver) = channel(Arc::default(), Gauge::default());
+        let (second, second_receiver) = channel(Arc::default(), Gauge::default());
+        let meter = Meter::new(Arc::default(), 2, None);
+        (first, second, Gate::new(vec![(0, first_receiver), (1, second_receiver)], at_least_once, meter))
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use crate::gate::Gate;
 use crate::graph::{Edge, Vertex};
 use crate::job::{Job, TaskStatus};
 use crate::output::{Output, Outputs};
+use crate::pace::{Meter, Pace};
 use crate::program::Head;
 use crate::restore::States;
 use crate::task::batch::BatchTask;
@@ -46,6 +47,8 @@ struct Wiring {
     /// By vertex and subtask.
     outputs: Vec<Vec<Vec<Output>>>,
     gates: Vec<Vec<Vec<(usize, Receiver)>>>,
+    /// How much is to wait in front of each.
+    paces: Vec<Vec<Arc<Pace>>>,
 }
 
 impl Launch<'_> {
@@ -75,12 +78,14 @@ impl Launch<'_> {
                 link.status.set(TaskStatus::Initializing);
                 let outputs = std::mem::take(&mut wiring.outputs[number][subtask]);
                 let gate = std::mem::take(&mut wiring.gates[number][subtask]);
+                let pace = Arc::clone(&wiring.paces[number][subtask]);
+                let meter = Meter::new(pace, gate.len(), self.job.config.channel_time);
                 let chain = chains.next().ok_or_else(|| Error::bug("a subtask without operators"))?;
                 let task = Task {
                     name: task_name(vertex, subtask),
                     chain,
                     outputs: Outputs::new(outputs, Arc::clone(&shared.metrics)),
-                    gate: Gate::new(gate, self.job.config.at_least_once),
+                    gate: Gate::new(gate, self.job.config.at_least_once, meter),
                     parallelism: vertex.parallelism,
                     head: vertex.head,
                     feeds_state: program.plan.feeds_state(vertex.head),
@@ -98,11 +103,12 @@ impl Launch<'_> {
         let mut wiring = Wiring {
             outputs: vertices.iter().map(|vertex| empty(vertex.parallelism)).collect(),
             gates: vertices.iter().map(|vertex| empty(vertex.parallelism)).collect(),
+            paces: vertices.iter().map(|vertex| (0..vertex.parallelism).map(|_| Arc::default()).collect()).collect(),
         };
         for (number, vertex) in vertices.iter().enumerate() {
             for edge in &vertex.outputs {
                 for subtask in 0..vertex.parallelism {
-                    let output = self.wire_edge(edge, subtask, &mut wiring.gates[edge.to]);
+                    let output = self.wire_edge(edge, subtask, &mut wiring.gates[edge.to], &wiring.paces[edge.to]);
                     wiring.outputs[number][subtask].push(output);
                 }
             }
@@ -110,15 +116,21 @@ impl Launch<'_> {
         wiring
     }
 
-    fn wire_edge(&self, edge: &Edge, subtask: usize, gates: &mut [Vec<(usize, Receiver)>]) -> Output {
+    fn wire_edge(
+        &self,
+        edge: &Edge,
+        subtask: usize,
+        gates: &mut [Vec<(usize, Receiver)>],
+        paces: &[Arc<Pace>],
+    ) -> Output {
         // Every consumer needs barriers, also one that gets no rows.
         let consumers = match edge.distribution {
             Distribution::Forward => subtask..subtask + 1,
             Distribution::Hash(_) | Distribution::Single | Distribution::Rebalance => 0..gates.len(),
         };
         let mut channels = Vec::with_capacity(consumers.len());
-        for gate in &mut gates[consumers] {
-            let (sender, receiver) = channel(self.job.metrics.channel_bytes.clone());
+        for (gate, pace) in gates[consumers.clone()].iter_mut().zip(&paces[consumers]) {
+            let (sender, receiver) = channel(Arc::clone(pace), self.job.metrics.channel_bytes.clone());
             channels.push(sender);
             gate.push((edge.input, receiver));
         }

@@ -54,6 +54,7 @@ mod launch;
 mod metrics;
 mod operator_state;
 mod output;
+mod pace;
 mod program;
 mod restart;
 mod restore;

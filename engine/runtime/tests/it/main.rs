@@ -1,5 +1,6 @@
 //! Jobs from end to end, over connectors that live in memory and can be told to fail.
 
+mod backpressure;
 mod bounded;
 mod buckets;
 mod collect;
