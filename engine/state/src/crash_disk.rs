@@ -61,6 +61,10 @@ impl CrashDisk {
         self.lock().dead
     }
 
+    pub(crate) fn kill(&self) {
+        self.lock().dead = true;
+    }
+
     /// The disk of the machine that came back.
     pub(crate) fn after_crash(&self, unsynced: Unsynced) -> Self {
         let state = self.lock();

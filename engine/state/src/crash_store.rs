@@ -89,6 +89,10 @@ impl CrashStore {
         self.change(|plan| plan.is_dead)
     }
 
+    pub(crate) fn kill(&self) {
+        self.change(|plan| plan.is_dead = true);
+    }
+
     /// The store for the process that comes next.
     pub(crate) fn after_crash(&self) -> Self {
         Self { objects: Arc::clone(&self.objects), plan: Arc::default() }

@@ -63,11 +63,14 @@ mod storage;
 mod store;
 mod writing;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "tests of this crate ask for more"))]
 mod crash_disk;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "tests of this crate ask for more"))]
 mod crash_store;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "tests of this crate ask for more"))]
 mod machine;
 #[cfg(test)]
 mod object_tests;
@@ -75,6 +78,8 @@ mod object_tests;
 mod sharing_tests;
 #[cfg(test)]
 mod streaming_tests;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

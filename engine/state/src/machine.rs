@@ -27,6 +27,8 @@ pub(crate) trait Machine: Debug + Default + Sized + 'static {
     /// It dies at step `step` from now, counted from 0.
     fn die_at(&self, step: usize, fate: Self::Fate);
     fn is_dead(&self) -> bool;
+    /// It dies now.
+    fn kill(&self);
     /// What the next process finds.
     fn after_crash(&self, fate: Self::Fate) -> Self;
     /// Changes the content of a file below the root behind everybody's back.
@@ -80,6 +82,10 @@ impl Machine for DiskMachine {
         self.0.is_dead()
     }
 
+    fn kill(&self) {
+        self.0.kill();
+    }
+
     fn after_crash(&self, fate: Unsynced) -> Self {
         Self(Arc::new(self.0.after_crash(fate)))
     }
@@ -118,6 +124,10 @@ impl Machine for BucketMachine {
 
     fn is_dead(&self) -> bool {
         self.0.is_dead()
+    }
+
+    fn kill(&self) {
+        self.0.kill();
     }
 
     fn after_crash(&self, _fate: LastRequest) -> Self {

@@ -4,6 +4,7 @@ mod backpressure;
 mod bounded;
 mod buckets;
 mod collect;
+mod crash_points;
 mod expiry;
 mod incremental;
 mod isolation;
