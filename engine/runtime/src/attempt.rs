@@ -182,8 +182,8 @@ impl Attempt<'_> {
                         }
                         Ok(())
                     }
-                    TaskEvent::Acknowledged { task, checkpoint, states } => {
-                        coordinator.on_acknowledged(task, checkpoint, states);
+                    TaskEvent::Acknowledged { task, checkpoint, states, timing } => {
+                        coordinator.on_acknowledged(task, checkpoint, states, timing);
                         Ok(())
                     }
                     TaskEvent::Ended => {

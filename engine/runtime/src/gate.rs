@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use sluice_model::{Barrier, ChangelogBatch, CheckpointId, Error, Result, StreamElement};
 
@@ -44,8 +45,10 @@ pub(crate) struct Gate {
     channels: Vec<Channel>,
     /// Where the next look begins, so that no channel starves the others.
     next: usize,
-    /// Barriers that have come on some channels but not on all, oldest first.
-    waiting: VecDeque<Barrier>,
+    /// Barriers that have come on some channels but not on all, and when the first came; oldest first.
+    waiting: VecDeque<(Barrier, Instant)>,
+    /// When the barrier that was passed on last came first.
+    arrived: Instant,
     watermark: i64,
     is_idle: bool,
     /// Behind the watermark that comes of the same element.
@@ -84,6 +87,7 @@ impl Gate {
             channels: channels.into_iter().map(channel).collect(),
             next: 0,
             waiting: VecDeque::new(),
+            arrived: Instant::now(),
             watermark: i64::MIN,
             is_idle: false,
             next_idle: None,
@@ -99,6 +103,11 @@ impl Gate {
     /// A bug: barriers out of order.
     pub(crate) async fn next(&mut self) -> Result<GateEvent> {
         std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    /// When the barrier that has just come on all channels came on the first of them.
+    pub(crate) fn arrived(&self) -> Instant {
+        self.arrived
     }
 
     /// As [`next`](Self::next), but waits for ever when all producers are gone.
@@ -173,7 +182,7 @@ impl Gate {
 
     fn is_readable(&self, index: usize) -> bool {
         let channel = &self.channels[index];
-        let is_held = self.waiting.front().is_some_and(|barrier| channel.barrier >= barrier.checkpoint);
+        let is_held = self.waiting.front().is_some_and(|(barrier, _)| channel.barrier >= barrier.checkpoint);
         !channel.is_closed && (self.at_least_once || !is_held)
     }
 
@@ -217,15 +226,18 @@ impl Gate {
 
     fn align(&mut self, barrier: Barrier) -> Result<Option<GateEvent>> {
         match self.waiting.back() {
-            Some(last) if last.checkpoint >= barrier.checkpoint => {}
+            Some((last, _)) if last.checkpoint >= barrier.checkpoint => {}
             Some(_) if !self.at_least_once => {
                 return Err(Error::bug(format!("barrier {} overtook another one", barrier.checkpoint)));
             }
-            _ => self.waiting.push_back(barrier),
+            _ => self.waiting.push_back((barrier, Instant::now())),
         }
         let everywhere = self.channels.iter().map(|channel| channel.barrier).min().unwrap_or(0);
-        let is_complete = self.waiting.front().is_some_and(|front| front.checkpoint <= everywhere);
-        Ok(if is_complete { self.waiting.pop_front().map(GateEvent::Barrier) } else { None })
+        let complete = self.waiting.pop_front_if(|(front, _)| front.checkpoint <= everywhere);
+        Ok(complete.map(|(barrier, arrived)| {
+            self.arrived = arrived;
+            GateEvent::Barrier(barrier)
+        }))
     }
 
     /// Channels that have ended are neither idle nor waited for.

@@ -67,7 +67,9 @@ mod tokens;
 #[cfg(test)]
 mod testing;
 
-pub use checkpoints::{CheckpointCounts, CheckpointInfo, CheckpointOverview, CheckpointStatus, RestoredCheckpoint};
+pub use checkpoints::{
+    CheckpointAnswer, CheckpointCounts, CheckpointInfo, CheckpointOverview, CheckpointStatus, RestoredCheckpoint,
+};
 pub use engine::Engine;
 pub use job::{
     JobConfig, JobException, JobHandle, JobId, JobSpec, JobStatus, StopRequest, SubtaskInfo, TaskCounts, TaskStatus,

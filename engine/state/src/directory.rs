@@ -1,12 +1,13 @@
 //! One checkpoint: writes its files and reads them back.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use sluice_model::{Error, Result};
 
-use crate::manifest::{FORMAT, MANIFEST, Manifest, SHARING_FORMAT};
+use crate::manifest::{FORMAT, MANIFEST, Manifest, SHARING_FORMAT, StateEntry};
 use crate::packing::{Chains, Layout, file_path};
-use crate::snapshot::{JobIdentity, Published, Snapshot};
+use crate::snapshot::{JobIdentity, Published, Snapshot, StateSize};
 use crate::storage::{Storage, storage_error};
 use crate::writing::write_all;
 
@@ -55,6 +56,7 @@ fn write_files(
         create(storage, shared)?;
     }
     let mut size = 0;
+    let is_new: HashSet<usize> = files.iter().map(|file| file.number).collect();
     for (file, written) in files.iter().zip(write_all(storage, dir, &files)?) {
         size += written.lengths.iter().sum::<u64>();
         layout.complete(file, &written);
@@ -81,8 +83,26 @@ fn write_files(
     storage.write_new(&temporary, &encoded).map_err(|error| storage_error("write", &temporary, &error))?;
     let length = encoded.len() as u64;
     let full_size = length + manifest.files.iter().map(|file| file.length).sum::<u64>();
-    let published = Published { path: dir.display().to_string(), size: size + length, full_size };
+    let states = sizes(&manifest, &is_new);
+    let published = Published { path: dir.display().to_string(), size: size + length, full_size, states };
     Ok((manifest, published))
+}
+
+/// The bytes of each state; the files that are new are known by their numbers.
+fn sizes(manifest: &Manifest, is_new: &HashSet<usize>) -> Vec<StateSize> {
+    let mut sizes: BTreeMap<(&str, usize), (u64, u64)> = BTreeMap::new();
+    for StateEntry { id, subtask, file, length, .. } in &manifest.states {
+        let (written, full) = sizes.entry((id, *subtask)).or_default();
+        *written += if is_new.contains(file) { *length } else { 0 };
+        *full += length;
+    }
+    let size = |((id, subtask), (written, full)): ((&str, usize), (u64, u64))| StateSize {
+        id: id.to_owned(),
+        subtask,
+        written,
+        full,
+    };
+    sizes.into_iter().map(size).collect()
 }
 
 /// A checkpoint that only lacks the name of its manifest.

@@ -85,5 +85,7 @@ mod tests;
 
 pub use content::{Content, Encode, Reader, read_error};
 pub use s3::S3Options;
-pub use snapshot::{Checkpoint, JobIdentity, Part, Published, SkippedCheckpoint, Snapshot, SnapshotKind, TaskState};
+pub use snapshot::{
+    Checkpoint, JobIdentity, Part, Published, SkippedCheckpoint, Snapshot, SnapshotKind, StateSize, TaskState,
+};
 pub use store::{Attempt, CheckpointStore, CheckpointWriter, Restore, open, write_savepoint};

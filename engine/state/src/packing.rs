@@ -106,7 +106,7 @@ pub(crate) struct Layout<'a> {
 #[derive(Debug)]
 pub(crate) struct NewFile<'a> {
     /// Its number among all files of the checkpoint.
-    number: usize,
+    pub(crate) number: usize,
     pub(crate) entry: FileEntry,
     pub(crate) states: Vec<&'a TaskState>,
 }

@@ -97,6 +97,21 @@ pub struct Published {
     pub size: u64,
     /// Bytes of all its files, those included that older checkpoints have written.
     pub full_size: u64,
+    /// What each of its states has of that.
+    pub states: Vec<StateSize>,
+}
+
+/// Bytes of the state of one subtask of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateSize {
+    /// Name of the node's state.
+    pub id: String,
+    /// Which subtask, from 0.
+    pub subtask: usize,
+    /// Bytes that were written for the checkpoint.
+    pub written: u64,
+    /// All bytes, those included that older checkpoints have written.
+    pub full: u64,
 }
 
 /// A checkpoint that should have been restored but is damaged.
