@@ -186,13 +186,14 @@ impl<'a> Layout<'a> {
 
     /// The files that are to be written.
     pub(crate) fn new_files(&self) -> Vec<NewFile<'a>> {
-        let files = self.files.iter().zip(&self.contents).enumerate().filter(|(_, (_, states))| !states.is_empty());
-        let file = |(number, (entry, states)): (usize, (&FileEntry, &Vec<(usize, &'a TaskState)>))| NewFile {
-            number,
-            entry: entry.clone(),
-            states: states.iter().map(|(_, state)| *state).collect(),
-        };
-        files.map(file).collect()
+        let mut new = Vec::new();
+        for (number, (entry, states)) in self.files.iter().zip(&self.contents).enumerate() {
+            if !states.is_empty() {
+                let states = states.iter().map(|(_, state)| *state).collect();
+                new.push(NewFile { number, entry: entry.clone(), states });
+            }
+        }
+        new
     }
 
     /// Notes what has been written.
