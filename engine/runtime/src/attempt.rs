@@ -9,10 +9,11 @@ use sluice_state::{Checkpoint, CheckpointStore, CheckpointWriter, Restore};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::Chain;
 use crate::coordinator::{Coordinator, Tick};
 use crate::job::{Job, JobStatus, Request, TaskStatus};
-use crate::launch::{Launch, States, task_name};
-use crate::spill::MemoryBudget;
+use crate::launch::{Launch, task_name};
+use crate::restore::{self, States};
 use crate::task::TaskEvent;
 use crate::task::group::TaskGroup;
 
@@ -60,9 +61,9 @@ impl Attempt<'_> {
         let begun = tokio::select! {
             biased;
             () = job.cancel.cancelled() => return Outcome::Canceled,
-            begun = self.begin() => begun,
+            begun = self.begin_and_restore() => begun,
         };
-        let begun = match begun {
+        let (begun, chains) = match begun {
             Ok(begun) => begun,
             Err(error) => return Outcome::Failed { error, task: None },
         };
@@ -70,7 +71,7 @@ impl Attempt<'_> {
         let group = TaskGroup::new(sender.clone());
         let start = CancellationToken::new();
         let is_new = begun.is_new;
-        let mut coordinator = match self.launch(begun, &group, sender, start.clone()) {
+        let mut coordinator = match self.launch(begun, chains, &group, sender, start.clone()) {
             Ok(coordinator) => coordinator,
             Err(error) => {
                 let outcome = Outcome::Failed { error, task: None };
@@ -83,6 +84,14 @@ impl Attempt<'_> {
         coordinator.settle(PATIENCE).await;
         coordinator.abandon(&over(self.job, &outcome));
         outcome
+    }
+
+    async fn begin_and_restore(&mut self) -> Result<(Begun, Vec<Chain>)> {
+        let mut begun = self.begin().await?;
+        let states = Arc::new(restore::load_heads(self.job, std::mem::take(&mut begun.states)).await?);
+        let chains = restore::chains(self.job, &states).await?;
+        begun.states = Arc::unwrap_or_clone(states);
+        Ok((begun, chains))
     }
 
     async fn begin(&mut self) -> Result<Begun> {
@@ -117,7 +126,7 @@ impl Attempt<'_> {
         let unclaimed: BTreeSet<&str> = checkpoint
             .states
             .iter()
-            .filter(|state| !state.bytes.is_empty() && !known.contains(state.id.as_str()))
+            .filter(|state| !state.content.is_empty() && !known.contains(state.id.as_str()))
             .map(|state| state.id.as_str())
             .collect();
         if unclaimed.is_empty() || self.job.config.ignore_unclaimed {
@@ -136,15 +145,14 @@ impl Attempt<'_> {
     fn launch(
         &self,
         begun: Begun,
+        chains: Vec<Chain>,
         group: &TaskGroup,
         events: mpsc::UnboundedSender<TaskEvent>,
         start: CancellationToken,
     ) -> Result<Coordinator> {
         let (states, is_new) = (&begun.states, begun.is_new);
-        let config = &self.job.config;
-        let memory = config.state_memory.map(|limit| Arc::new(MemoryBudget::new(limit, config.spill_dirs.clone())));
-        let launch = Launch { job: self.job, group, events, start, states, memory, is_new, collect: self.collect };
-        let commanded = launch.launch()?;
+        let launch = Launch { job: self.job, group, events, start, states, is_new, collect: self.collect };
+        let commanded = launch.launch(chains)?;
         let tasks = self.job.program.graph.subtasks();
         let numbers = (begun.epoch, begun.next_checkpoint.max(self.job.next_checkpoint()));
         Ok(Coordinator::new(Arc::clone(self.job), begun.writer, numbers, commanded, tasks))
@@ -174,8 +182,8 @@ impl Attempt<'_> {
                         }
                         Ok(())
                     }
-                    TaskEvent::Acknowledged { task, checkpoint, states } => {
-                        coordinator.on_acknowledged(task, checkpoint, states);
+                    TaskEvent::Acknowledged { task, checkpoint, states, timing } => {
+                        coordinator.on_acknowledged(task, checkpoint, states, timing);
                         Ok(())
                     }
                     TaskEvent::Ended => {

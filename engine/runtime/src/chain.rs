@@ -21,8 +21,8 @@ use sluice_operators::Operator;
 use sluice_plan::StreamPlan;
 
 use crate::graph::{Target, Vertex};
-use crate::launch::States;
 use crate::operator_state::{self, OperatorSnapshot, Saved, Share};
+use crate::restore::States;
 use crate::spill::{Account, Memory, Running};
 
 /// The running operators of one subtask.
@@ -246,6 +246,11 @@ impl Chain {
             }
         }
         Ok(snapshots)
+    }
+
+    /// Whether any of the states is of one of the operators.
+    pub(crate) fn has_state(&self, states: &States) -> bool {
+        self.steps.iter().any(|step| step.operator.is_some() && states.contains_key(&step.state_id))
     }
 
     /// Hands the operators their part of the states of a checkpoint.

@@ -25,8 +25,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::purpose::Purpose;
+use crate::checkpoints::Acknowledged;
 use crate::job::{Job, Request};
-use crate::task::Command;
+use crate::task::{Command, Timing};
 
 /// Pause before a last checkpoint that failed is tried again.
 const RETRY_LAST: Duration = Duration::from_secs(1);
@@ -42,6 +43,7 @@ struct Pending {
     missing: Vec<bool>,
     /// The barriers are on their way.
     is_sent: bool,
+    sent: std::time::Instant,
     states: Vec<TaskState>,
 }
 
@@ -214,7 +216,8 @@ impl Coordinator {
         let deadline = Instant::now() + self.job.config.checkpoint_timeout;
         let missing = vec![true; self.tasks];
         let states = Vec::new();
-        self.pending = Some(Pending { id, purpose, timestamp, deadline, missing, is_sent: false, states });
+        let sent = std::time::Instant::now();
+        self.pending = Some(Pending { id, purpose, timestamp, deadline, missing, is_sent: false, sent, states });
         match self.writer.clone() {
             Some(writer) => {
                 self.working = Some(tokio::spawn(async move { Work::Reserved(writer.reserve(id).await) }));
@@ -226,7 +229,7 @@ impl Coordinator {
     /// Savepoints, and what the next run starts from, hold everything.
     fn send_barriers(&mut self, newest: Option<CheckpointId>) {
         let Some(pending) = &mut self.pending else { return };
-        pending.is_sent = true;
+        (pending.is_sent, pending.sent) = (true, std::time::Instant::now());
         let kind = pending.purpose.kind();
         let since = newest.filter(|_| self.job.config.incremental && kind == BarrierKind::Checkpoint);
         let is_end = matches!(pending.purpose, Purpose::Last) && self.job.config.checkpoint_interval.is_none();
@@ -237,14 +240,22 @@ impl Coordinator {
     }
 
     /// A task has handed in its state.
-    pub(crate) fn on_acknowledged(&mut self, task: usize, checkpoint: CheckpointId, states: Vec<TaskState>) {
+    pub(crate) fn on_acknowledged(
+        &mut self,
+        task: usize,
+        checkpoint: CheckpointId,
+        states: Vec<TaskState>,
+        timing: Timing,
+    ) {
         // Late answers belong to checkpoints that were given up.
         let Some(pending) = self.pending.as_mut().filter(|pending| pending.id == checkpoint) else { return };
         if !std::mem::replace(&mut pending.missing[task], false) {
             return;
         }
+        let names = states.iter().map(|state| (state.id.clone(), state.subtask)).collect();
+        let acknowledged = Acknowledged { task, now: self.job.now(), sent: pending.sent, timing, states: names };
         pending.states.extend(states);
-        self.job.checkpoint_log().acknowledged(checkpoint, self.job.now());
+        self.job.checkpoint_log().acknowledged(checkpoint, acknowledged);
         if pending.missing.iter().any(|missing| *missing) {
             return;
         }
@@ -297,8 +308,10 @@ impl Coordinator {
 
     fn report(&self, id: CheckpointId, published: Option<&Published>) {
         let now = self.job.now();
-        let duration = self.job.checkpoint_log().completed(id, published, now);
+        let (duration, alignment) = self.job.checkpoint_log().completed(id, published, now);
         let metrics = &self.job.metrics;
+        metrics.last_checkpoint_alignment_ms.set(alignment);
+        metrics.last_checkpoint_full_size_bytes.set(published.map_or(0, |published| published.full_size as i64));
         metrics.checkpoints_completed.add(1);
         metrics.last_checkpoint_id.set(id as i64);
         metrics.last_checkpoint_duration_ms.set(duration);

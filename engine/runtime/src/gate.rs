@@ -15,10 +15,12 @@
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use sluice_model::{Barrier, ChangelogBatch, CheckpointId, Error, Result, StreamElement};
 
-use crate::channel::{Closed, Receiver};
+use crate::channel::{Closed, Receiver, Taken};
+use crate::pace::Meter;
 
 /// What a task is to do next.
 #[derive(Debug)]
@@ -43,14 +45,17 @@ pub(crate) struct Gate {
     channels: Vec<Channel>,
     /// Where the next look begins, so that no channel starves the others.
     next: usize,
-    /// Barriers that have come on some channels but not on all, oldest first.
-    waiting: VecDeque<Barrier>,
+    /// Barriers that have come on some channels but not on all, and when the first came; oldest first.
+    waiting: VecDeque<(Barrier, Instant)>,
+    /// When the barrier that was passed on last came first.
+    arrived: Instant,
     watermark: i64,
     is_idle: bool,
     /// Behind the watermark that comes of the same element.
     next_idle: Option<bool>,
     is_ended: bool,
     at_least_once: bool,
+    meter: Meter,
 }
 
 #[derive(Debug)]
@@ -67,8 +72,8 @@ struct Channel {
 }
 
 impl Gate {
-    /// A gate over channels, each with the input it belongs to.
-    pub(crate) fn new(channels: Vec<(usize, Receiver)>, at_least_once: bool) -> Self {
+    /// A gate over channels, each with the input it belongs to. The meter sees how fast its task is.
+    pub(crate) fn new(channels: Vec<(usize, Receiver)>, at_least_once: bool, meter: Meter) -> Self {
         let channel = |(input, receiver)| Channel {
             receiver,
             input,
@@ -82,11 +87,13 @@ impl Gate {
             channels: channels.into_iter().map(channel).collect(),
             next: 0,
             waiting: VecDeque::new(),
+            arrived: Instant::now(),
             watermark: i64::MIN,
             is_idle: false,
             next_idle: None,
             is_ended: false,
             at_least_once,
+            meter,
         }
     }
 
@@ -96,6 +103,11 @@ impl Gate {
     /// A bug: barriers out of order.
     pub(crate) async fn next(&mut self) -> Result<GateEvent> {
         std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    /// When the barrier that has just come on all channels came on the first of them.
+    pub(crate) fn arrived(&self) -> Instant {
+        self.arrived
     }
 
     /// As [`next`](Self::next), but waits for ever when all producers are gone.
@@ -130,6 +142,7 @@ impl Gate {
                 }
             }
         }
+        self.meter.waits();
         if self.is_closed() { Poll::Ready(Ok(GateEvent::Closed)) } else { Poll::Pending }
     }
 
@@ -169,7 +182,7 @@ impl Gate {
 
     fn is_readable(&self, index: usize) -> bool {
         let channel = &self.channels[index];
-        let is_held = self.waiting.front().is_some_and(|barrier| channel.barrier >= barrier.checkpoint);
+        let is_held = self.waiting.front().is_some_and(|(barrier, _)| channel.barrier >= barrier.checkpoint);
         !channel.is_closed && (self.at_least_once || !is_held)
     }
 
@@ -177,10 +190,14 @@ impl Gate {
         self.channels.iter().all(|channel| channel.is_closed)
     }
 
-    fn accept(&mut self, index: usize, element: Option<StreamElement>) -> Result<Option<GateEvent>> {
+    fn accept(&mut self, index: usize, taken: Option<Taken>) -> Result<Option<GateEvent>> {
         let channel = &mut self.channels[index];
+        let (element, bytes) = taken.map_or((None, 0), |(element, bytes)| (Some(element), bytes));
         match element {
-            Some(StreamElement::Batch(batch)) => Ok(Some(GateEvent::Batch { input: channel.input, batch })),
+            Some(StreamElement::Batch(batch)) => {
+                self.meter.takes(bytes);
+                Ok(Some(GateEvent::Batch { input: channel.input, batch }))
+            }
             Some(StreamElement::Barrier(barrier)) => {
                 channel.barrier = barrier.checkpoint;
                 self.align(barrier)
@@ -209,15 +226,18 @@ impl Gate {
 
     fn align(&mut self, barrier: Barrier) -> Result<Option<GateEvent>> {
         match self.waiting.back() {
-            Some(last) if last.checkpoint >= barrier.checkpoint => {}
+            Some((last, _)) if last.checkpoint >= barrier.checkpoint => {}
             Some(_) if !self.at_least_once => {
                 return Err(Error::bug(format!("barrier {} overtook another one", barrier.checkpoint)));
             }
-            _ => self.waiting.push_back(barrier),
+            _ => self.waiting.push_back((barrier, Instant::now())),
         }
         let everywhere = self.channels.iter().map(|channel| channel.barrier).min().unwrap_or(0);
-        let is_complete = self.waiting.front().is_some_and(|front| front.checkpoint <= everywhere);
-        Ok(if is_complete { self.waiting.pop_front().map(GateEvent::Barrier) } else { None })
+        let complete = self.waiting.pop_front_if(|(front, _)| front.checkpoint <= everywhere);
+        Ok(complete.map(|(barrier, arrived)| {
+            self.arrived = arrived;
+            GateEvent::Barrier(barrier)
+        }))
     }
 
     /// Channels that have ended are neither idle nor waited for.
@@ -251,6 +271,8 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::channel::{Sender, channel};
     use sluice_model::{BarrierKind, Gauge, from_pretty, to_pretty};
@@ -290,9 +312,10 @@ mod tests {
     }
 
     fn gate(at_least_once: bool) -> (Sender, Sender, Gate) {
-        let (first, first_receiver) = channel(Gauge::default());
-        let (second, second_receiver) = channel(Gauge::default());
-        (first, second, Gate::new(vec![(0, first_receiver), (1, second_receiver)], at_least_once))
+        let (first, first_receiver) = channel(Arc::default(), Gauge::default());
+        let (second, second_receiver) = channel(Arc::default(), Gauge::default());
+        let meter = Meter::new(Arc::default(), 2, None);
+        (first, second, Gate::new(vec![(0, first_receiver), (1, second_receiver)], at_least_once, meter))
     }
 
     #[tokio::test]

@@ -1,12 +1,11 @@
 //! Starts the tasks of an attempt: channels first, then one task per subtask.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sluice_connector_api::{LookupContext, SinkContext, SinkWriter, SourceContext, SourceReader};
 use sluice_model::{ChangelogBatch, Error, Result};
 use sluice_plan::{Distribution, NodeId};
-use sluice_state::TaskState;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -16,11 +15,11 @@ use crate::coordinator::Commanded;
 use crate::exchange::Partitioner;
 use crate::gate::Gate;
 use crate::graph::{Edge, Vertex};
-use crate::job::{Job, Subtask, TaskStatus};
-use crate::operator_state::Share;
+use crate::job::{Job, TaskStatus};
 use crate::output::{Output, Outputs};
+use crate::pace::{Meter, Pace};
 use crate::program::Head;
-use crate::spill::{Memory, MemoryBudget};
+use crate::restore::States;
 use crate::task::batch::BatchTask;
 use crate::task::collect::{self, CollectWriter};
 use crate::task::group::TaskGroup;
@@ -31,9 +30,6 @@ use crate::task::values::ValuesReader;
 use crate::task::{TaskEvent, TaskLink};
 use crate::tokens::{self, PendingCommits};
 
-/// States of a checkpoint by state id.
-pub(crate) type States = BTreeMap<String, Vec<TaskState>>;
-
 /// What the tasks of an attempt are started with.
 pub(crate) struct Launch<'a> {
     pub(crate) job: &'a Arc<Job>,
@@ -41,8 +37,6 @@ pub(crate) struct Launch<'a> {
     pub(crate) events: mpsc::UnboundedSender<TaskEvent>,
     pub(crate) start: CancellationToken,
     pub(crate) states: &'a States,
-    /// What operators may take for their state, if that is limited.
-    pub(crate) memory: Option<Arc<MemoryBudget>>,
     /// Sources wait for the first checkpoint.
     pub(crate) is_new: bool,
     pub(crate) collect: Option<&'a mpsc::Sender<ChangelogBatch>>,
@@ -53,17 +47,18 @@ struct Wiring {
     /// By vertex and subtask.
     outputs: Vec<Vec<Vec<Output>>>,
     gates: Vec<Vec<Vec<(usize, Receiver)>>>,
+    /// How much is to wait in front of each.
+    paces: Vec<Vec<Arc<Pace>>>,
 }
 
 impl Launch<'_> {
-    /// Starts all tasks. They connect, and wait for the start.
+    /// Starts all tasks, with their operators. They connect, and wait for the start.
     ///
     /// # Errors
-    /// An operator cannot be compiled, or a state cannot be read.
-    pub(crate) fn launch(&self) -> Result<Commanded> {
+    /// A state cannot be read.
+    pub(crate) fn launch(&self, chains: Vec<Chain>) -> Result<Commanded> {
         let program = &self.job.program;
-        // All at once: only then it is known who shares the memory.
-        let mut chains = self.chains()?.into_iter();
+        let mut chains = chains.into_iter();
         let mut wiring = self.wire();
         let mut commanded = Commanded::default();
         let mut index = 0;
@@ -83,13 +78,14 @@ impl Launch<'_> {
                 link.status.set(TaskStatus::Initializing);
                 let outputs = std::mem::take(&mut wiring.outputs[number][subtask]);
                 let gate = std::mem::take(&mut wiring.gates[number][subtask]);
-                let mut chain = chains.next().ok_or_else(|| Error::bug("a subtask without operators"))?;
-                chain.restore(self.states, Share { subtask, parallelism: vertex.parallelism })?;
+                let pace = Arc::clone(&wiring.paces[number][subtask]);
+                let meter = Meter::new(pace, gate.len(), self.job.config.channel_time);
+                let chain = chains.next().ok_or_else(|| Error::bug("a subtask without operators"))?;
                 let task = Task {
                     name: task_name(vertex, subtask),
                     chain,
                     outputs: Outputs::new(outputs, Arc::clone(&shared.metrics)),
-                    gate: Gate::new(gate, self.job.config.at_least_once),
+                    gate: Gate::new(gate, self.job.config.at_least_once, meter),
                     parallelism: vertex.parallelism,
                     head: vertex.head,
                     feeds_state: program.plan.feeds_state(vertex.head),
@@ -102,33 +98,17 @@ impl Launch<'_> {
         Ok(commanded)
     }
 
-    /// The operators of all subtasks, in their order.
-    fn chains(&self) -> Result<Vec<Chain>> {
-        let program = &self.job.program;
-        let vertices = program.graph.vertices.iter().zip(&self.job.subtasks);
-        let subtasks = vertices.flat_map(|(vertex, subtasks)| subtasks.iter().map(move |shared| (vertex, shared)));
-        let chain = |(vertex, shared): (&Vertex, &Subtask)| {
-            let memory = self.memory.as_ref().map(|budget| Memory {
-                budget: Arc::clone(budget),
-                metrics: shared.metrics.group.clone(),
-                is_incremental: self.job.config.incremental,
-            });
-            let chain = Chain::new(&program.plan, vertex, Arc::clone(&self.job.clock), memory.as_ref())?;
-            Ok(chain.with_inline_threshold(self.job.config.inline_threshold))
-        };
-        subtasks.map(chain).collect()
-    }
-
     fn wire(&self) -> Wiring {
         let vertices = &self.job.program.graph.vertices;
         let mut wiring = Wiring {
             outputs: vertices.iter().map(|vertex| empty(vertex.parallelism)).collect(),
             gates: vertices.iter().map(|vertex| empty(vertex.parallelism)).collect(),
+            paces: vertices.iter().map(|vertex| (0..vertex.parallelism).map(|_| Arc::default()).collect()).collect(),
         };
         for (number, vertex) in vertices.iter().enumerate() {
             for edge in &vertex.outputs {
                 for subtask in 0..vertex.parallelism {
-                    let output = self.wire_edge(edge, subtask, &mut wiring.gates[edge.to]);
+                    let output = self.wire_edge(edge, subtask, &mut wiring.gates[edge.to], &wiring.paces[edge.to]);
                     wiring.outputs[number][subtask].push(output);
                 }
             }
@@ -136,15 +116,21 @@ impl Launch<'_> {
         wiring
     }
 
-    fn wire_edge(&self, edge: &Edge, subtask: usize, gates: &mut [Vec<(usize, Receiver)>]) -> Output {
+    fn wire_edge(
+        &self,
+        edge: &Edge,
+        subtask: usize,
+        gates: &mut [Vec<(usize, Receiver)>],
+        paces: &[Arc<Pace>],
+    ) -> Output {
         // Every consumer needs barriers, also one that gets no rows.
         let consumers = match edge.distribution {
             Distribution::Forward => subtask..subtask + 1,
             Distribution::Hash(_) | Distribution::Single | Distribution::Rebalance => 0..gates.len(),
         };
         let mut channels = Vec::with_capacity(consumers.len());
-        for gate in &mut gates[consumers] {
-            let (sender, receiver) = channel(self.job.metrics.channel_bytes.clone());
+        for (gate, pace) in gates[consumers.clone()].iter_mut().zip(&paces[consumers]) {
+            let (sender, receiver) = channel(Arc::clone(pace), self.job.metrics.channel_bytes.clone());
             channels.push(sender);
             gate.push((edge.input, receiver));
         }
@@ -157,7 +143,7 @@ impl Launch<'_> {
         match head {
             Head::Source(_) | Head::Values(_) => {
                 commanded.sources.push(command);
-                let (head, context) = (head.clone(), self.source_context(&task));
+                let (head, context) = (head.clone(), self.source_context(&task)?);
                 let phase = if self.is_new { Phase::New } else { Phase::Reading };
                 self.spawn(name, link, async move {
                     let reader = open_reader(head, context).await?;
@@ -222,17 +208,17 @@ impl Launch<'_> {
         });
     }
 
-    fn source_context(&self, task: &Task) -> SourceContext {
+    fn source_context(&self, task: &Task) -> Result<SourceContext> {
         let states = self.states.get(&task.link.state_id);
-        SourceContext {
+        Ok(SourceContext {
             feeds_state: task.feeds_state,
             subtask: task.link.subtask,
             parallelism: task.parallelism,
-            restored: states.into_iter().flatten().map(|state| state.bytes.clone()).collect(),
+            restored: states.into_iter().flatten().map(|state| state.content.load()).collect::<Result<_>>()?,
             metrics: task.link.metrics.group.clone(),
             spawner: self.group.spawner(task.name.clone()),
             clock: Arc::clone(&self.job.clock),
-        }
+        })
     }
 
     fn lookup_context(&self, task: &Task) -> LookupContext {
@@ -248,7 +234,7 @@ impl Launch<'_> {
         // One writer commits for all, so that none is forgotten whatever the parallelism was.
         if task.link.subtask == 0 {
             for state in self.states.get(&task.link.state_id).into_iter().flatten() {
-                restored.extend(tokens::decode(&state.bytes)?);
+                restored.extend(tokens::decode(&state.content.load()?)?);
             }
         }
         Ok(SinkContext {

@@ -54,9 +54,12 @@ mod launch;
 mod metrics;
 mod operator_state;
 mod output;
+mod pace;
 mod program;
 mod restart;
+mod restore;
 mod spill;
+mod state_tables;
 mod task;
 mod threads;
 mod tokens;
@@ -64,7 +67,9 @@ mod tokens;
 #[cfg(test)]
 mod testing;
 
-pub use checkpoints::{CheckpointCounts, CheckpointInfo, CheckpointOverview, CheckpointStatus, RestoredCheckpoint};
+pub use checkpoints::{
+    CheckpointAnswer, CheckpointCounts, CheckpointInfo, CheckpointOverview, CheckpointStatus, RestoredCheckpoint,
+};
 pub use engine::Engine;
 pub use job::{
     JobConfig, JobException, JobHandle, JobId, JobSpec, JobStatus, StopRequest, SubtaskInfo, TaskCounts, TaskStatus,

@@ -145,6 +145,9 @@ pub(crate) struct JobMetrics {
     pub(crate) last_checkpoint_id: Gauge,
     pub(crate) last_checkpoint_duration_ms: Gauge,
     pub(crate) last_checkpoint_size_bytes: Gauge,
+    pub(crate) last_checkpoint_full_size_bytes: Gauge,
+    /// The longest that one of its subtasks waited for the barriers of all its channels.
+    pub(crate) last_checkpoint_alignment_ms: Gauge,
     pub(crate) last_checkpoint_timestamp_ms: Gauge,
     /// Bytes of the batches that lie in channels.
     pub(crate) channel_bytes: Gauge,
@@ -159,6 +162,8 @@ impl JobMetrics {
             last_checkpoint_id: group.gauge("last_checkpoint_id"),
             last_checkpoint_duration_ms: group.gauge("last_checkpoint_duration_ms"),
             last_checkpoint_size_bytes: group.gauge("last_checkpoint_size_bytes"),
+            last_checkpoint_full_size_bytes: group.gauge("last_checkpoint_full_size_bytes"),
+            last_checkpoint_alignment_ms: group.gauge("last_checkpoint_alignment_ms"),
             last_checkpoint_timestamp_ms: group.gauge("last_checkpoint_timestamp_ms"),
             channel_bytes: group.gauge("channel_bytes"),
         }

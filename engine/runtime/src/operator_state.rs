@@ -1,13 +1,9 @@
 //! State of operators on its way into a checkpoint and back.
 //!
-//! The tables of an operator become Arrow IPC streams (their row kinds in one more column), one
-//! behind the other, each with its name in front. At a restore every subtask reads what all former
-//! subtasks wrote, and keeps the rows of its own key groups: by the hash that also deals the rows of
-//! exchanges, so that state lies where the rows of its keys arrive, at any parallelism.
-//!
-//! ```text
-//! name length (u16), name, stream length (u64), Arrow IPC stream     … little end first
-//! ```
+//! The tables of an operator become bytes ([`state_tables`](crate::state_tables)) while these are written
+//! to the storage, a few MiB at a time; small states at once. At a restore every subtask reads what all
+//! former subtasks wrote, and keeps the rows of its own key groups: by the hash that also deals the rows
+//! of exchanges, so that state lies where the rows of its keys arrive, at any parallelism.
 //!
 //! Incremental checkpoints hold what an operator has changed since the checkpoint before. They begin
 //! anew with everything when the changes have grown to half of that, so that they cost at most half
@@ -21,24 +17,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::UInt8Type;
-use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions, UInt8Array};
-use arrow_ipc::reader::StreamReader;
-use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
-use arrow_ipc::{CompressionType, MetadataVersion};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::BooleanArray;
 use sluice_model::{Barrier, ChangelogBatch, CheckpointId, Error, Result, key_group_of, subtask_of_key_group};
 use sluice_operators::{Operator, Scope, StateTable};
-use sluice_state::{Part, TaskState};
+use sluice_state::{Content, Encode, Part, TaskState};
 
 use crate::hash::hash_rows;
 use crate::spill::{Run, Running};
+use crate::state_tables::{Origin, bytes_of, pieces, read_tables, write_table};
 
-/// Column of the row kinds.
-const KINDS: &str = "$kind";
-/// Rows of a batch that is written: the memory that reading needs.
-const BATCH_ROWS: usize = 16 * 1024;
+/// States of fewer bytes are encoded at once; larger ones when they are written, as they do not fit twice.
+const SMALL: usize = 1 << 20;
 
 /// Deltas on one base, which are files to read at a restore.
 const MOST_DELTAS: u64 = 64;
@@ -49,7 +38,7 @@ pub(crate) struct Saved {
     /// States of fewer bytes are handed out as a whole: a reference to a file costs as much.
     threshold: u64,
     checkpoint: Option<CheckpointId>,
-    /// Known when it is encoded, which is before the checkpoint is complete.
+    /// Known when it has been encoded, which is before the checkpoint is complete.
     sizes: Arc<Sizes>,
 }
 
@@ -97,11 +86,17 @@ impl Sizes {
 pub(crate) struct OperatorSnapshot {
     id: String,
     subtask: usize,
+    threshold: u64,
+    rows: HandedOut,
+}
+
+/// Rows that are encoded as they are written.
+#[derive(Debug)]
+struct HandedOut {
     part: Part,
     /// What lies on disk in the form of the checkpoint.
     spilled: Vec<Arc<Run>>,
     tables: Vec<(StateTable, Vec<ChangelogBatch>)>,
-    threshold: u64,
     sizes: Arc<Sizes>,
 }
 
@@ -133,38 +128,96 @@ impl OperatorSnapshot {
             batches.push(rows);
             Ok(())
         })?;
-        Ok(Some(Self {
-            id: id.to_owned(),
-            subtask,
-            part,
-            spilled,
-            tables,
-            threshold: saved.threshold,
-            sizes: Arc::clone(&saved.sizes),
-        }))
+        let rows = HandedOut { part, spilled, tables, sizes: Arc::clone(&saved.sizes) };
+        Ok(Some(Self { id: id.to_owned(), subtask, threshold: saved.threshold, rows }))
     }
 
-    /// The bytes that go into the checkpoint. Takes time: not for a thread that others wait for.
+    /// What goes into the checkpoint: the bytes of a small state, or what makes them. Takes time: not for
+    /// a thread that others wait for.
     ///
     /// # Errors
     /// A bug: rows that do not fit their table.
     pub(crate) fn encode(self) -> Result<TaskState> {
-        let mut handed_out = Vec::new();
-        for (table, batches) in &self.tables {
-            if !batches.is_empty() || self.part == Part::Base {
-                write_table(&mut handed_out, &table.name, &table.schema, batches)?;
+        let Self { id, subtask, threshold, rows } = self;
+        let part = rows.part;
+        let (part, content) = match rows.small(SMALL.max(usize::try_from(threshold).unwrap_or(usize::MAX)))? {
+            Some(bytes) if part == Part::Base && (bytes.len() as u64) < threshold => (Part::Whole, bytes.into()),
+            Some(bytes) => (part, bytes.into()),
+            None => (part, Content::encoded(Arc::new(rows))),
+        };
+        Ok(TaskState { id, subtask, part, content })
+    }
+}
+
+impl HandedOut {
+    /// All bytes, if they are no more than `limit`.
+    fn small(&self, limit: usize) -> Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        if self.spilled.iter().map(|run| run.len()).sum::<usize>() > limit {
+            return Ok(None);
+        }
+        for part in self.parts() {
+            bytes.append(&mut part?);
+            if bytes.len() > limit {
+                return Ok(None);
             }
         }
-        // What was spilled may be more than what fits into memory twice: no room is taken for more.
-        let mut bytes = Vec::with_capacity(self.spilled.iter().map(|run| run.len()).sum::<usize>() + handed_out.len());
-        for run in &self.spilled {
-            run.read(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// The rows of a table; a base says of every table that it is there.
+    fn encode_table<'a>(
+        &'a self,
+        (table, batches): &'a (StateTable, Vec<ChangelogBatch>),
+    ) -> impl Iterator<Item = Result<Vec<u8>>> + 'a {
+        let mut pieces = pieces(batches);
+        if pieces.is_empty() && self.part == Part::Base {
+            pieces.push(Vec::new());
         }
-        bytes.append(&mut handed_out);
-        let size = bytes.len() as u64;
-        self.sizes.add(self.part, size);
-        let part = if self.part == Part::Base && size < self.threshold { Part::Whole } else { self.part };
-        Ok(TaskState { id: self.id, subtask: self.subtask, part, bytes })
+        pieces.into_iter().map(move |piece| {
+            let mut bytes = Vec::new();
+            write_table(&mut bytes, &table.name, &table.schema, &piece)?;
+            Ok(bytes)
+        })
+    }
+}
+
+impl Encode for HandedOut {
+    fn parts(&self) -> Box<dyn Iterator<Item = Result<Vec<u8>>> + '_> {
+        let spilled = self.spilled.iter().map(|run| {
+            let mut bytes = Vec::new();
+            run.read(&mut bytes)?;
+            Ok(bytes)
+        });
+        let tables = self.tables.iter().flat_map(|table| self.encode_table(table));
+        Box::new(Counted { parts: spilled.chain(tables), size: 0, rows: self })
+    }
+
+    fn expected(&self) -> u64 {
+        let spilled: usize = self.spilled.iter().map(|run| run.len()).sum();
+        let rows: usize = self.tables.iter().flat_map(|(_, batches)| batches).map(bytes_of).sum();
+        (spilled + rows) as u64
+    }
+}
+
+/// Counts the bytes of a state that is encoded to its end.
+struct Counted<'a, I> {
+    parts: I,
+    size: u64,
+    rows: &'a HandedOut,
+}
+
+impl<I: Iterator<Item = Result<Vec<u8>>>> Iterator for Counted<'_, I> {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let part = self.parts.next();
+        match &part {
+            Some(Ok(bytes)) => self.size += bytes.len() as u64,
+            Some(Err(_)) => {}
+            None => self.rows.sizes.add(self.rows.part, self.size),
+        }
+        part
     }
 }
 
@@ -188,59 +241,10 @@ pub(crate) fn restore(operator: &mut dyn Operator, states: &[TaskState], share: 
     let names: Vec<_> = tables.iter().map(|table| (table.name.as_str(), &table.schema)).collect();
     for state in states.iter().filter(|state| !is_unchanged || state.subtask == share.subtask) {
         let origin = Origin { id: &state.id, subtask: state.subtask };
-        read_tables(&state.bytes, &names, origin, &mut |table, rows| {
+        read_tables(state.content.reader(), &names, origin, &mut |table, rows| {
             let rows = if is_unchanged { rows } else { share.of(rows, tables[table].distribution)? };
             if rows.is_empty() { Ok(()) } else { operator.restore(table, rows) }
         })?;
-    }
-    Ok(())
-}
-
-/// Whose state it is, for errors.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) subtask: usize,
-}
-
-/// Appends rows of a table in the form of the checkpoint.
-///
-/// # Errors
-/// A bug: rows that do not fit the table.
-pub(crate) fn write_table(
-    bytes: &mut Vec<u8>,
-    name: &str,
-    schema: &SchemaRef,
-    batches: &[ChangelogBatch],
-) -> Result<()> {
-    let length = u16::try_from(name.len()).map_err(|_| Error::bug("the name of a state table is too long"))?;
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(name.as_bytes());
-    let stream = write_stream(schema, batches)?;
-    bytes.extend_from_slice(&(stream.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&stream);
-    Ok(())
-}
-
-/// Reads back what [`write_table`] has written: the number of the table, and some of its rows.
-///
-/// # Errors
-/// Bytes that cannot be read, a table that is not among `tables`, or whatever `each` returns.
-pub(crate) fn read_tables(
-    bytes: &[u8],
-    tables: &[(&str, &SchemaRef)],
-    origin: Origin<'_>,
-    each: &mut dyn FnMut(usize, ChangelogBatch) -> Result<()>,
-) -> Result<()> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let (name, stream) = next_table(&mut rest).ok_or_else(|| damaged(origin))?;
-        let Some(index) = tables.iter().position(|(table, _)| table.as_bytes() == name) else {
-            return Err(Error::fix(format!("state '{}' has a table that the operator does not know", origin.id))
-                .because(format!("the table is called '{}'", String::from_utf8_lossy(name)))
-                .with_hint("restore it with the version of the program that wrote it"));
-        };
-        read_stream(stream, tables[index].1, origin, &mut |rows| each(index, rows))?;
     }
     Ok(())
 }
@@ -258,81 +262,6 @@ impl Share {
         let is_own = |hash: &u64| subtask_of_key_group(key_group_of(*hash), self.parallelism) == self.subtask;
         rows.filter(&hashes.iter().map(|hash| Some(is_own(hash))).collect::<BooleanArray>())
     }
-}
-
-fn damaged(origin: Origin<'_>) -> Error {
-    Error::fix(format!("state '{}' of subtask {} cannot be read", origin.id, origin.subtask))
-        .with_hint("restore an older checkpoint or a savepoint")
-}
-
-fn next_table<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let length = u16::from_le_bytes(take(rest, 2)?.try_into().ok()?);
-    let name = take(rest, length.into())?;
-    let length = u64::from_le_bytes(take(rest, 8)?.try_into().ok()?);
-    Some((name, take(rest, usize::try_from(length).ok()?)?))
-}
-
-fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (taken, behind) = rest.split_at_checked(length)?;
-    *rest = behind;
-    Some(taken)
-}
-
-/// The columns, and the row kinds behind them.
-fn stored_schema(schema: &SchemaRef) -> SchemaRef {
-    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
-    fields.push(Arc::new(Field::new(KINDS, DataType::UInt8, false)));
-    Arc::new(Schema::new(fields))
-}
-
-fn write_stream(schema: &SchemaRef, batches: &[ChangelogBatch]) -> Result<Vec<u8>> {
-    let stored = stored_schema(schema);
-    let options = IpcWriteOptions::try_new(64, false, MetadataVersion::V5)
-        .and_then(|options| options.try_with_compression(Some(CompressionType::LZ4_FRAME)))
-        .map_err(Error::from_arrow)?;
-    let mut writer = StreamWriter::try_new_with_options(Vec::new(), &stored, options).map_err(Error::from_arrow)?;
-    for batch in batches {
-        for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
-            let part = batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start));
-            let mut columns = part.rows().columns().to_vec();
-            let kinds = part.kinds().map_or_else(|| vec![0; part.num_rows()].into(), Clone::clone);
-            columns.push(Arc::new(UInt8Array::new(kinds, None)));
-            let rows = RecordBatch::try_new(Arc::clone(&stored), columns).map_err(Error::from_arrow)?;
-            writer.write(&rows).map_err(Error::from_arrow)?;
-        }
-    }
-    writer.into_inner().map_err(Error::from_arrow)
-}
-
-fn read_stream(
-    bytes: &[u8],
-    schema: &SchemaRef,
-    origin: Origin<'_>,
-    each: &mut dyn FnMut(ChangelogBatch) -> Result<()>,
-) -> Result<()> {
-    let unreadable = |error: arrow_schema::ArrowError| damaged(origin).because(error.to_string());
-    let reader = StreamReader::try_new(bytes, None).map_err(unreadable)?;
-    if !has_same_types(&reader.schema(), schema) {
-        return Err(Error::fix(format!("state '{}' was written by another query", origin.id))
-            .because("its columns have other types than those that the operator keeps")
-            .with_hint("start the changed query without that state"));
-    }
-    for rows in reader {
-        let rows = rows.map_err(unreadable)?;
-        let (kinds, columns) = rows.columns().split_last().ok_or_else(|| damaged(origin))?;
-        let kinds = kinds.as_primitive_opt::<UInt8Type>().ok_or_else(|| damaged(origin))?.values().clone();
-        let kinds = kinds.iter().any(|kind| *kind != 0).then_some(kinds);
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-        let rows = RecordBatch::try_new_with_options(Arc::clone(schema), columns.to_vec(), &options);
-        each(ChangelogBatch::try_new(rows.map_err(unreadable)?, kinds)?)?;
-    }
-    Ok(())
-}
-
-fn has_same_types(stored: &Schema, wanted: &Schema) -> bool {
-    let stored = stored.fields();
-    stored.len() == wanted.fields().len() + 1
-        && stored.iter().zip(wanted.fields()).all(|(stored, wanted)| stored.data_type() == wanted.data_type())
 }
 
 #[cfg(test)]
@@ -428,7 +357,9 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_an_error() {
         let mut state = stored("+I 1 a", 0);
-        state.bytes.truncate(state.bytes.len() - 20);
+        let mut bytes = state.content.load().unwrap();
+        bytes.truncate(bytes.len() - 20);
+        state.content = bytes.into();
         let share = Share { subtask: 0, parallelism: 1 };
         let error = restore(&mut Keeper::new(""), &[state], share).unwrap_err();
         assert!(error.to_string().contains("state 'keeper' of subtask 0 cannot be read"), "{error}");

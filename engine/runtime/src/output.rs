@@ -36,7 +36,12 @@ impl Outputs {
         self.metrics.bytes_out.add(batch.memory_size() as u64);
         let Output { partitioner, channels } = &mut self.outputs[output];
         for (channel, part) in partitioner.split(batch, channels.len())? {
-            put(&channels[channel], StreamElement::Batch(part), &self.metrics).await;
+            let mut start = 0;
+            while start < part.num_rows() {
+                let (piece, end) = channels[channel].cut(&part, start)?;
+                put(&channels[channel], StreamElement::Batch(piece), &self.metrics).await;
+                start = end;
+            }
         }
         Ok(())
     }

@@ -8,7 +8,9 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::storage::Storage;
+use bytes::Bytes;
+
+use crate::storage::{Storage, Upload};
 
 /// What is left of unsynced data after the power came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,10 @@ impl CrashDisk {
 
     pub(crate) fn is_dead(&self) -> bool {
         self.lock().dead
+    }
+
+    pub(crate) fn kill(&self) {
+        self.lock().dead = true;
     }
 
     /// The disk of the machine that came back.
@@ -130,7 +136,16 @@ impl Storage for CrashDisk {
         Ok(())
     }
 
+    /// Half of the content is written when the power fails in between.
     fn write_new(&self, path: &Path, content: &[u8]) -> Result<()> {
+        let mut file = self.create(path, 0)?;
+        let (half, rest) = content.split_at(content.len() / 2);
+        file.write(half)?;
+        file.write(rest)?;
+        file.finish()
+    }
+
+    fn create(&self, path: &Path, _expected: u64) -> Result<Box<dyn Upload + '_>> {
         let mut state = self.step()?;
         state.parent_exists(path)?;
         if state.now.names.contains_key(path) {
@@ -139,16 +154,9 @@ impl Storage for CrashDisk {
         let inode = state.now.next_inode;
         state.now.next_inode += 1;
         state.now.names.insert(path.to_owned(), Entry::File(inode));
-        // Half of it is written when the power fails in between.
-        state.now.contents.insert(inode, content[..content.len() / 2].to_vec());
+        state.now.contents.insert(inode, Vec::new());
         state.durable.contents.insert(inode, Vec::new());
-        drop(state);
-        let mut state = self.step()?;
-        state.now.contents.insert(inode, content.to_vec());
-        drop(state);
-        let mut state = self.step()?;
-        state.durable.contents.insert(inode, content.to_vec());
-        Ok(())
+        Ok(Box::new(CrashFile { disk: self, inode }))
     }
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
@@ -192,6 +200,16 @@ impl Storage for CrashDisk {
         }
     }
 
+    fn read_range(&self, path: &Path, offset: u64, length: usize) -> Result<Bytes> {
+        let content = self.read(path)?;
+        let range = content.get(offset as usize..offset as usize + length).ok_or(ErrorKind::UnexpectedEof)?;
+        Ok(Bytes::copy_from_slice(range))
+    }
+
+    fn length(&self, path: &Path) -> Result<u64> {
+        Ok(self.read(path)?.len() as u64)
+    }
+
     fn list(&self, path: &Path) -> Result<Vec<String>> {
         let state = self.step()?;
         let children = state.now.names.keys().filter(|name| name.parent() == Some(path));
@@ -209,5 +227,26 @@ impl Storage for CrashDisk {
             return Err(ErrorKind::DirectoryNotEmpty.into());
         }
         state.now.names.remove(path).map(|_| ()).ok_or(ErrorKind::NotFound.into())
+    }
+}
+
+/// A file that is being written.
+struct CrashFile<'a> {
+    disk: &'a CrashDisk,
+    inode: u64,
+}
+
+impl Upload for CrashFile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut state = self.disk.step()?;
+        state.now.contents.entry(self.inode).or_default().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let mut state = self.disk.step()?;
+        let content = state.now.contents.get(&self.inode).cloned().unwrap_or_default();
+        state.durable.contents.insert(self.inode, content);
+        Ok(())
     }
 }

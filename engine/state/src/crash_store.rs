@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
 /// What becomes of a request that fails, such as the last one of a process.
@@ -89,6 +89,10 @@ impl CrashStore {
         self.change(|plan| plan.is_dead)
     }
 
+    pub(crate) fn kill(&self) {
+        self.change(|plan| plan.is_dead = true);
+    }
+
     /// The store for the process that comes next.
     pub(crate) fn after_crash(&self) -> Self {
         Self { objects: Arc::clone(&self.objects), plan: Arc::default() }
@@ -153,7 +157,8 @@ impl ObjectStore for CrashStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.request(self.objects.put_multipart_opts(location, options)).await
+        let upload = self.request(self.objects.put_multipart_opts(location, options)).await?;
+        Ok(Box::new(CrashUpload { store: self.clone(), upload }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -183,5 +188,28 @@ impl ObjectStore for CrashStore {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.request(self.objects.copy_opts(from, to, options)).await
+    }
+}
+
+/// A multipart upload, of which each part is a request.
+#[derive(Debug)]
+struct CrashUpload {
+    store: CrashStore,
+    upload: Box<dyn MultipartUpload>,
+}
+
+#[async_trait]
+impl MultipartUpload for CrashUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let (store, part) = (self.store.clone(), self.upload.put_part(data));
+        async move { store.request(part).await }.boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        self.store.clone().request(self.upload.complete()).await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.store.clone().request(self.upload.abort()).await
     }
 }

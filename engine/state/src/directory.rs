@@ -1,14 +1,15 @@
 //! One checkpoint: writes its files and reads them back.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use sluice_model::{Error, Result};
 
-use crate::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, SHARING_FORMAT, StateEntry};
-use crate::packing::{Chains, Packed, file_path};
-use crate::snapshot::{Checkpoint, JobIdentity, Published, Snapshot, TaskState};
-use crate::storage::{Storage, failure, storage_error};
+use crate::manifest::{FORMAT, MANIFEST, Manifest, SHARING_FORMAT, StateEntry};
+use crate::packing::{Chains, Layout, file_path};
+use crate::snapshot::{JobIdentity, Published, Snapshot, StateSize};
+use crate::storage::{Storage, storage_error};
+use crate::writing::write_all;
 
 /// Writes everything but the manifest's final name: the checkpoint does not exist yet. With `chains`
 /// it may refer to parts of the checkpoint that they are of, and later ones to its own.
@@ -20,10 +21,10 @@ pub(crate) fn prepare(
     snapshot: &Snapshot,
     chains: Option<&Chains>,
 ) -> Result<Prepared> {
-    let packed = Packed::new(snapshot, epoch, chains)?;
-    let files = packed.new_files().map(|(file, _)| file_path(dir, file)).collect();
+    let layout = Layout::new(snapshot, epoch, chains)?;
+    let files = layout.new_files().iter().map(|file| file_path(dir, &file.entry)).collect();
     let leftovers = Leftovers { temporary: temporary_path(dir, epoch), files };
-    match write_files(storage, dir, job, epoch, snapshot, packed) {
+    match write_files(storage, dir, job, epoch, snapshot, layout) {
         Ok((manifest, published)) => Ok(Prepared { dir: dir.to_owned(), leftovers, manifest, published }),
         Err(error) => {
             leftovers.discard(storage);
@@ -45,25 +46,26 @@ fn write_files(
     job: &JobIdentity,
     epoch: u64,
     snapshot: &Snapshot,
-    packed: Packed<'_>,
+    mut layout: Layout<'_>,
 ) -> Result<(Manifest, Published)> {
     create(storage, dir)?;
+    let files = layout.new_files();
+    let shared = files.iter().find(|file| file.entry.shared).map(|file| file_path(dir, &file.entry));
+    let shared = shared.as_deref().and_then(Path::parent);
+    if let Some(shared) = shared {
+        create(storage, shared)?;
+    }
     let mut size = 0;
-    let mut shared = None;
-    for (file, content) in packed.new_files() {
-        let path = file_path(dir, file);
-        if let (true, None, Some(parent)) = (file.shared, &shared, path.parent()) {
-            create(storage, parent)?;
-            shared = Some(parent.to_owned());
-        }
-        storage.write_new(&path, content).map_err(|error| storage_error("write", &path, &error))?;
-        size += content.len() as u64;
+    let is_new: HashSet<usize> = files.iter().map(|file| file.number).collect();
+    for (file, written) in files.iter().zip(write_all(storage, dir, &files)?) {
+        size += written.lengths.iter().sum::<u64>();
+        layout.complete(file, &written);
     }
     // The manifest must not outlive the names that it refers to.
     if let Some(shared) = shared {
-        storage.sync_dir(&shared).map_err(|error| storage_error("sync", &shared, &error))?;
+        storage.sync_dir(shared).map_err(|error| storage_error("sync", shared, &error))?;
     }
-    let (files, states) = packed.into_entries();
+    let (files, states) = layout.into_entries();
     let shares = files.iter().any(|file| file.shared);
     let manifest = Manifest {
         format: if shares { SHARING_FORMAT } else { FORMAT },
@@ -81,8 +83,26 @@ fn write_files(
     storage.write_new(&temporary, &encoded).map_err(|error| storage_error("write", &temporary, &error))?;
     let length = encoded.len() as u64;
     let full_size = length + manifest.files.iter().map(|file| file.length).sum::<u64>();
-    let published = Published { path: dir.display().to_string(), size: size + length, full_size };
+    let states = sizes(&manifest, &is_new);
+    let published = Published { path: dir.display().to_string(), size: size + length, full_size, states };
     Ok((manifest, published))
+}
+
+/// The bytes of each state; the files that are new are known by their numbers.
+fn sizes(manifest: &Manifest, is_new: &HashSet<usize>) -> Vec<StateSize> {
+    let mut sizes: BTreeMap<(&str, usize), (u64, u64)> = BTreeMap::new();
+    for StateEntry { id, subtask, file, length, .. } in &manifest.states {
+        let (written, full) = sizes.entry((id, *subtask)).or_default();
+        *written += if is_new.contains(file) { *length } else { 0 };
+        *full += length;
+    }
+    let size = |((id, subtask), (written, full)): ((&str, usize), (u64, u64))| StateSize {
+        id: id.to_owned(),
+        subtask,
+        written,
+        full,
+    };
+    sizes.into_iter().map(size).collect()
 }
 
 /// A checkpoint that only lacks the name of its manifest.
@@ -147,101 +167,6 @@ impl Leftovers {
 
 fn temporary_path(dir: &Path, epoch: u64) -> PathBuf {
     dir.join(format!("{MANIFEST}.{epoch}.tmp"))
-}
-
-/// Why a checkpoint cannot be read.
-#[derive(Debug)]
-pub(crate) enum Unreadable {
-    /// What was stored is wrong or missing: an older checkpoint has to do.
-    Damaged(String),
-    /// The storage did not answer, so that nothing is known about it. To go on from an older one
-    /// would be wrong.
-    Unavailable(Error),
-}
-
-impl From<String> for Unreadable {
-    fn from(why: String) -> Self {
-        Self::Damaged(why)
-    }
-}
-
-impl Unreadable {
-    /// A disk that cannot read a file has lost it; a bucket that cannot be reached has not.
-    fn new(what: &str, path: &Path, error: &std::io::Error) -> Self {
-        match failure(error) {
-            Some(_) if error.kind() != std::io::ErrorKind::NotFound => {
-                Self::Unavailable(storage_error("read", path, error))
-            }
-            _ => Self::Damaged(format!("{what} cannot be read: {error}")),
-        }
-    }
-}
-
-/// Reads the manifest of a checkpoint; `None` if it was never completed.
-pub(crate) fn read_manifest(storage: &dyn Storage, dir: &Path) -> Result<Option<Manifest>, Unreadable> {
-    let path = dir.join(MANIFEST);
-    match storage.read(&path) {
-        Ok(bytes) => Ok(Some(Manifest::decode(&bytes)?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Unreadable::new("the manifest", &path, &error)),
-    }
-}
-
-/// Reads a checkpoint and verifies every byte of it.
-pub(crate) fn read(storage: &dyn Storage, dir: &Path) -> Result<Checkpoint, Unreadable> {
-    let manifest = read_manifest(storage, dir)?.ok_or_else(|| "it has no manifest: it was not completed".to_owned())?;
-    let files = manifest.files.iter().map(|file| read_file(storage, dir, file)).collect::<Result<Vec<_>, _>>()?;
-    let states = manifest.states.iter().map(|entry| unpack(entry, &files)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Checkpoint {
-        path: dir.display().to_string(),
-        id: manifest.checkpoint,
-        kind: manifest.kind,
-        epoch: manifest.epoch,
-        timestamp: manifest.timestamp,
-        job: manifest.job,
-        states,
-    })
-}
-
-fn read_file(storage: &dyn Storage, dir: &Path, file: &FileEntry) -> Result<Vec<u8>, Unreadable> {
-    let name = &file.name;
-    if name.contains(['/', '\\']) {
-        return Err(format!("file '{name}' lies outside of it").into());
-    }
-    let path = file_path(dir, file);
-    let bytes = storage.read(&path).map_err(|error| Unreadable::new(&format!("file '{name}'"), &path, &error))?;
-    if bytes.len() as u64 != file.length {
-        return Err(format!("file '{name}' has {} bytes instead of {}", bytes.len(), file.length).into());
-    }
-    if crc32c::crc32c(&bytes) != file.crc32c {
-        return Err(format!("file '{name}' is damaged: its checksum does not match").into());
-    }
-    Ok(bytes)
-}
-
-fn unpack(entry: &StateEntry, files: &[Vec<u8>]) -> Result<TaskState, String> {
-    let state = |bytes: Vec<u8>| TaskState { id: entry.id.clone(), subtask: entry.subtask, part: entry.part, bytes };
-    if entry.length == 0 {
-        return Ok(state(Vec::new()));
-    }
-    let range = usize::try_from(entry.offset).ok().zip(usize::try_from(entry.length).ok());
-    range
-        .and_then(|(offset, length)| files.get(entry.file)?.get(offset..offset.checked_add(length)?))
-        .map(|bytes| state(bytes.to_vec()))
-        .ok_or_else(|| format!("the state of '{}' lies outside of its file", entry.id))
-}
-
-/// Verifies a checkpoint as [`read`] does, one file at a time; shared files that are among `verified`
-/// were verified before.
-pub(crate) fn verify(storage: &dyn Storage, dir: &Path, verified: &mut HashSet<String>) -> Result<(), Unreadable> {
-    let manifest = read_manifest(storage, dir)?.ok_or_else(|| "it has no manifest: it was not completed".to_owned())?;
-    let needed: HashSet<String> =
-        manifest.files.iter().filter(|file| file.shared).map(|file| file.name.clone()).collect();
-    for file in manifest.files.iter().filter(|file| !file.shared || !verified.contains(&file.name)) {
-        read_file(storage, dir, file)?;
-    }
-    *verified = needed;
-    Ok(())
 }
 
 /// Removes a checkpoint: its manifest first, so that half of one is none.

@@ -7,7 +7,8 @@
 //! <checkpoint dir>/<job key>/
 //!     epochs/0000000001.json     attempt 1 began fresh
 //!     epochs/0000000002.json     attempt 2 began from chk-6 of epoch 1
-//!     chk-6/state-1.bin          the states of all subtasks, one behind the other
+//!     chk-6/state-1.bin          the small states of all subtasks, one behind the other
+//!     chk-6/state-1-2.bin        a large one
 //!     chk-6/MANIFEST.json        checksum, format version, job, epoch, states
 //!     shared/6-1-2.bin           what checkpoints after chk-6 build on (see `packing`)
 //!     chk-7/state-2.bin          a checkpoint that was not completed: ignored, then cleaned
@@ -29,7 +30,7 @@
 //! let job = JobIdentity { id: "a1".into(), name: "sales".into(), key: "sales".into() };
 //! let store = CheckpointStore::new(&dir, &S3Options::default(), job, 3)?;
 //! let attempt = store.begin(Restore::Fresh).await?;
-//! let state = TaskState { id: "source: sales".into(), subtask: 0, part: Part::Whole, bytes: b"offset 7".to_vec() };
+//! let state = TaskState { id: "source: sales".into(), subtask: 0, part: Part::Whole, content: b"offset 7".to_vec().into() };
 //! let snapshot = Snapshot {
 //!     checkpoint: attempt.next_checkpoint, kind: SnapshotKind::Checkpoint, timestamp: 0, states: vec![state.clone()],
 //! };
@@ -43,6 +44,7 @@
 //! # Ok(()) }
 //! ```
 
+mod content;
 mod directory;
 mod epoch;
 mod lineage;
@@ -51,26 +53,39 @@ mod location;
 mod manifest;
 mod object;
 mod object_failure;
+mod object_upload;
 mod packing;
+mod reading;
 mod retention;
 mod s3;
 mod snapshot;
 mod storage;
 mod store;
+mod writing;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "tests of this crate ask for more"))]
 mod crash_disk;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "tests of this crate ask for more"))]
 mod crash_store;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "tests of this crate ask for more"))]
 mod machine;
 #[cfg(test)]
 mod object_tests;
 #[cfg(test)]
 mod sharing_tests;
 #[cfg(test)]
+mod streaming_tests;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
 mod tests;
 
+pub use content::{Content, Encode, Reader, read_error};
 pub use s3::S3Options;
-pub use snapshot::{Checkpoint, JobIdentity, Part, Published, SkippedCheckpoint, Snapshot, SnapshotKind, TaskState};
+pub use snapshot::{
+    Checkpoint, JobIdentity, Part, Published, SkippedCheckpoint, Snapshot, SnapshotKind, StateSize, TaskState,
+};
 pub use store::{Attempt, CheckpointStore, CheckpointWriter, Restore, open, write_savepoint};

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 
 use sluice_model::{CheckpointId, Result};
 
-use crate::directory::{self, Unreadable};
 use crate::epoch::{Began, EpochRecord};
+use crate::reading::{Unreadable, read_manifest};
 use crate::snapshot::SkippedCheckpoint;
 use crate::storage::{Storage, storage_error};
 
@@ -44,7 +44,7 @@ pub(crate) fn entries(storage: &dyn Storage, job_dir: &Path) -> Result<Vec<Entry
         let Some(id) = name.strip_prefix("chk-").and_then(|id| id.parse().ok()) else { continue };
         let dir = job_dir.join(&name);
         let mut shared = Vec::new();
-        let epoch = match directory::read_manifest(storage, &dir) {
+        let epoch = match read_manifest(storage, &dir) {
             Ok(manifest) => manifest.map(|manifest| {
                 shared.extend(manifest.files.into_iter().filter(|file| file.shared).map(|file| file.name));
                 Ok(manifest.epoch)

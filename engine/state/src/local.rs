@@ -1,10 +1,12 @@
 //! Checkpoints on a file system: every step is synced, so that it survives a power failure.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use crate::storage::Storage;
+use bytes::Bytes;
+
+use crate::storage::{Storage, Upload};
 
 /// The file systems of the machine.
 #[derive(Debug)]
@@ -25,15 +27,13 @@ impl Storage for LocalDisk {
     }
 
     fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path)?;
-        file.write_all(content)?;
-        // One sync on the descriptor that wrote: after a failed one the file is given up, because
-        // the kernel may report an error once and then forget the pages it could not write.
-        file.sync_all()
+        let mut file = Box::new(LocalFile::create(path)?);
+        file.write(content)?;
+        file.finish()
+    }
+
+    fn create(&self, path: &Path, _expected: u64) -> io::Result<Box<dyn Upload + '_>> {
+        Ok(Box::new(LocalFile::create(path)?))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -58,6 +58,18 @@ impl Storage for LocalDisk {
         fs::read(path)
     }
 
+    fn read_range(&self, path: &Path, offset: u64, length: usize) -> io::Result<Bytes> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = vec![0; length];
+        file.read_exact(&mut bytes)?;
+        Ok(bytes.into())
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(path)?.len())
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         match fs::read_dir(path) {
             Ok(entries) => entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect(),
@@ -72,5 +84,30 @@ impl Storage for LocalDisk {
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
         fs::remove_dir(path)
+    }
+}
+
+/// A new file, which only its owner may read.
+struct LocalFile(File);
+
+impl LocalFile {
+    fn create(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Self(options.open(path)?))
+    }
+}
+
+impl Upload for LocalFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        // One sync on the descriptor that wrote: after a failed one the file is given up, because
+        // the kernel may report an error once and then forget the pages it could not write.
+        self.0.sync_all()
     }
 }

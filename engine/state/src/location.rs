@@ -31,7 +31,7 @@ pub(crate) enum Storages {
     /// The file systems of the machine, and buckets with these options.
     All(S3Options),
     /// One for everything.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     Only(Arc<dyn Storage>),
 }
 
@@ -41,9 +41,13 @@ impl Storages {
     /// # Errors
     /// As [`parse`], or options of the storage that do not fit.
     pub(crate) fn place(&self, text: &str) -> Result<Place> {
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(place) = crate::testing::place(text) {
+            return Ok(place);
+        }
         let Location { path, bucket } = parse(text)?;
         let storage: Arc<dyn Storage> = match (self, bucket) {
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             (Self::Only(storage), _) => Arc::clone(storage),
             (Self::All(_), None) => Arc::new(LocalDisk),
             (Self::All(options), Some(bucket)) => Arc::new(s3::bucket(&bucket, options)?),

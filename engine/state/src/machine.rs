@@ -12,7 +12,7 @@ use crate::crash_disk::{CrashDisk, Unsynced};
 use crate::crash_store::{CrashStore, LastRequest};
 use crate::location::Storages;
 use crate::object::ObjectStorage;
-use crate::{CheckpointStore, JobIdentity};
+use crate::{CheckpointStore, Content, JobIdentity};
 
 pub(crate) trait Machine: Debug + Default + Sized + 'static {
     /// What becomes of what was not yet safe when it died.
@@ -27,6 +27,8 @@ pub(crate) trait Machine: Debug + Default + Sized + 'static {
     /// It dies at step `step` from now, counted from 0.
     fn die_at(&self, step: usize, fate: Self::Fate);
     fn is_dead(&self) -> bool;
+    /// It dies now.
+    fn kill(&self);
     /// What the next process finds.
     fn after_crash(&self, fate: Self::Fate) -> Self;
     /// Changes the content of a file below the root behind everybody's back.
@@ -53,6 +55,12 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
+/// All bytes of a state, wherever they are.
+pub(crate) fn load(content: &Content) -> Vec<u8> {
+    let content = content.clone();
+    run(async { tokio::task::spawn_blocking(move || content.load().unwrap()).await.unwrap() })
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct DiskMachine(Arc<CrashDisk>);
 
@@ -72,6 +80,10 @@ impl Machine for DiskMachine {
 
     fn is_dead(&self) -> bool {
         self.0.is_dead()
+    }
+
+    fn kill(&self) {
+        self.0.kill();
     }
 
     fn after_crash(&self, fate: Unsynced) -> Self {
@@ -112,6 +124,10 @@ impl Machine for BucketMachine {
 
     fn is_dead(&self) -> bool {
         self.0.is_dead()
+    }
+
+    fn kill(&self) {
+        self.0.kill();
     }
 
     fn after_crash(&self, _fate: LastRequest) -> Self {

@@ -31,10 +31,11 @@ use sluice_model::{Error, Reaction, Result};
 use tokio::runtime::Handle;
 
 use crate::object_failure::{is_unanswered, to_io};
-use crate::storage::{Failure, Storage, failure, storage_error};
+use crate::object_upload::ObjectUpload;
+use crate::storage::{Failure, Storage, Upload, failure, storage_error};
 
-/// Objects beyond this go in parts of this size, and come back in such ranges: a request that fails
-/// costs this much, and no request outlasts its timeout on a slow line.
+/// Objects beyond this come back in such ranges: a request that fails costs this much, and no request
+/// outlasts its timeout on a slow line.
 const PART: usize = 16 << 20;
 /// Parts under way at the same time.
 const CONCURRENCY: usize = 4;
@@ -43,12 +44,12 @@ const REPEATS: u32 = 3;
 /// Makes a directory visible that holds nothing else.
 const MARKER: &str = ".directory";
 
-type StoreResult<T> = object_store::Result<T>;
+pub(crate) type StoreResult<T> = object_store::Result<T>;
 
 /// A bucket of an object store.
 #[derive(Debug)]
 pub(crate) struct ObjectStorage {
-    store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     /// `s3://bucket`: what all paths begin with.
     root: String,
     /// The server as errors name it, without secrets.
@@ -73,13 +74,13 @@ impl ObjectStorage {
     }
 
     /// Waits for a request. Only on threads that may block, which all steps of a storage are on.
-    fn wait<T>(&self, request: impl Future<Output = StoreResult<T>>) -> io::Result<T> {
+    pub(crate) fn wait<T>(&self, request: impl Future<Output = StoreResult<T>>) -> io::Result<T> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         runtime.block_on(request).map_err(|error| to_io(&error, &self.server))
     }
 
     /// Makes an object that must not be there yet.
-    async fn create(&self, key: &Key, content: Bytes) -> StoreResult<()> {
+    pub(crate) async fn create_new(&self, key: &Key, content: Bytes) -> StoreResult<()> {
         let mut repeats = 0;
         loop {
             let options = PutOptions::from(PutMode::Create);
@@ -119,31 +120,6 @@ impl ObjectStorage {
         }
     }
 
-    /// Makes a large object. That it must not be there is looked up before, not atomically: those
-    /// who write that much use names of their own.
-    async fn upload(&self, key: &Key, content: &[u8]) -> StoreResult<()> {
-        match self.store.head(key).await {
-            Ok(_) => {
-                let source = "found before the upload".into();
-                return Err(StoreError::AlreadyExists { path: key.to_string(), source });
-            }
-            Err(StoreError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        let mut upload = self.store.put_multipart(key).await?;
-        let parts = content.chunks(PART).map(|part| upload.put_part(Bytes::copy_from_slice(part).into()));
-        let sent = stream::iter(parts).buffer_unordered(CONCURRENCY).try_collect::<Vec<()>>().await;
-        let completed = match sent {
-            Ok(_) => upload.complete().await.map(|_| ()),
-            Err(error) => Err(error),
-        };
-        if completed.is_err() {
-            // What stays of it is invisible; the bucket's lifecycle rule for incomplete uploads removes it.
-            upload.abort().await.ok();
-        }
-        completed
-    }
-
     async fn download(&self, key: &Key) -> StoreResult<Vec<u8>> {
         let found = self.store.get(key).await?;
         let (size, part) = (found.meta.size, PART as u64);
@@ -164,8 +140,8 @@ impl ObjectStorage {
     /// Makes an object twice; says whether the second time was refused.
     async fn refuses_second(&self, key: &Key) -> StoreResult<bool> {
         // Nobody else knows the name: if the first is refused, its own answer was lost before.
-        let second = match self.create(key, Bytes::new()).await {
-            Ok(()) => self.create(key, Bytes::new()).await,
+        let second = match self.create_new(key, Bytes::new()).await {
+            Ok(()) => self.create_new(key, Bytes::new()).await,
             refused => refused,
         };
         if let Ok(()) | Err(StoreError::AlreadyExists { .. }) = &second {
@@ -208,10 +184,11 @@ impl Storage for ObjectStorage {
 
     fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let key = self.key(path)?;
-        if content.len() > PART {
-            return self.wait(self.upload(&key, content));
-        }
-        self.wait(self.create(&key, Bytes::copy_from_slice(content)))
+        self.wait(self.create_new(&key, Bytes::copy_from_slice(content)))
+    }
+
+    fn create(&self, path: &Path, expected: u64) -> io::Result<Box<dyn Upload + '_>> {
+        Ok(Box::new(ObjectUpload::new(self, self.key(path)?, expected)))
     }
 
     fn sync_dir(&self, _path: &Path) -> io::Result<()> {
@@ -231,13 +208,23 @@ impl Storage for ObjectStorage {
         let (from, to) = (self.key(from)?, self.key(to)?);
         self.wait(async {
             let content = self.download(&from).await?;
-            self.create(&to, content.into()).await
+            self.create_new(&to, content.into()).await
         })
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let key = self.key(path)?;
         self.wait(self.download(&key))
+    }
+
+    fn read_range(&self, path: &Path, offset: u64, length: usize) -> io::Result<Bytes> {
+        let key = self.key(path)?;
+        self.wait(self.store.get_range(&key, offset..offset + length as u64))
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        let key = self.key(path)?;
+        self.wait(self.store.head(&key)).map(|found| found.size)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {

@@ -1,18 +1,18 @@
 //! Which bytes of a snapshot go into which file.
 //!
-//! What is for one checkpoint alone goes into one file in its directory. What later checkpoints may
-//! refer to goes into the directory `shared` of the job: large parts into a file each, so that a file
-//! goes when its part is not needed any more, and all small ones into one file, because a file costs
-//! a request.
+//! What is for one checkpoint alone goes into its directory, what later checkpoints may refer to into
+//! the directory `shared` of the job. Large states get a file each, so that several can be written at
+//! the same time, and that a shared file goes when its part is not needed any more; all small ones go
+//! into one file, because a file costs a request.
 //!
 //! ```text
-//! chk-6/MANIFEST.json   sum: base in 6-2-2.bin
-//! chk-7/MANIFEST.json   sum: base in 6-2-2.bin, delta in 7-2-0.bin
+//! chk-6/MANIFEST.json   source: in state-2.bin, sum: base in 6-2-2.bin
+//! chk-6/state-2.bin     epoch 2: the small states that are for checkpoint 6 alone
+//! chk-7/MANIFEST.json   source: in state-2.bin of chk-7, sum: base in 6-2-2.bin, delta in 7-2-0.bin
 //! shared/6-2-2.bin      checkpoint 6, epoch 2: the base of sum
 //! shared/7-2-0.bin      the small parts of checkpoint 7
 //! ```
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -23,8 +23,8 @@ use crate::snapshot::{Part, Snapshot, TaskState};
 
 /// Directory of the files that several checkpoints refer to.
 const SHARED: &str = "shared";
-/// Parts from here on get a file of their own.
-const LARGE: usize = 1 << 20;
+/// States from here on get a file of their own. What is smaller is in memory.
+pub(crate) const LARGE: usize = 1 << 20;
 
 /// Where the parts lie that the newest checkpoint of a writer consists of: the next one may refer to
 /// them.
@@ -88,71 +88,87 @@ pub(crate) fn writer_of(name: &str) -> Option<CheckpointId> {
 
 // The epoch in the names keeps writers of two epochs, of which one is stale, out of each other's files.
 
-/// Name of the file of what is for one checkpoint alone.
+/// Name of the file of the small states that are for one checkpoint alone.
 pub(crate) fn own_name(epoch: u64) -> String {
     format!("state-{epoch}.bin")
 }
 
 /// A snapshot, dealt to files.
 #[derive(Debug, Default)]
-pub(crate) struct Packed<'a> {
+pub(crate) struct Layout<'a> {
     files: Vec<FileEntry>,
-    /// By file; `None` if it is there already.
-    contents: Vec<Option<Cow<'a, [u8]>>>,
+    /// By file: the states that are to be written into it, by their number; none if it is there already.
+    contents: Vec<Vec<(usize, &'a TaskState)>>,
     states: Vec<StateEntry>,
 }
 
-impl<'a> Packed<'a> {
+/// A file that is to be written.
+#[derive(Debug)]
+pub(crate) struct NewFile<'a> {
+    /// Its number among all files of the checkpoint.
+    pub(crate) number: usize,
+    pub(crate) entry: FileEntry,
+    pub(crate) states: Vec<&'a TaskState>,
+}
+
+/// What is known of a file when it has been written.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) crc32c: u32,
+    /// Of its states, one behind the other.
+    pub(crate) lengths: Vec<u64>,
+}
+
+impl<'a> Layout<'a> {
     /// Deals the parts of a snapshot. Without `chains` nothing is shared.
     ///
     /// # Errors
     /// A bug: changes since a checkpoint that the chains are not of.
     pub(crate) fn new(snapshot: &'a Snapshot, epoch: u64, chains: Option<&Chains>) -> Result<Self> {
-        let mut packed = Self::default();
+        let mut layout = Self::default();
         let (mut own, mut small) = (None, None);
+        let own_large = |number: usize| format!("state-{epoch}-{number}.bin");
         let shared_name = |number: usize| format!("{}-{epoch}-{number}.bin", snapshot.checkpoint);
         for state in &snapshot.states {
-            match (state.part, chains) {
-                (Part::Whole, _) | (Part::Base, None) => {
-                    let file = *own.get_or_insert_with(|| packed.new_file(own_name(epoch), false));
-                    packed.append(file, state, Part::Whole);
-                    continue;
-                }
-                (Part::Base, Some(_)) => {}
+            let is_shared = match (state.part, chains) {
+                (Part::Whole, _) | (Part::Base, None) => false,
+                (Part::Base, Some(_)) => true,
                 (Part::Delta { since }, chains) => {
-                    packed.refer(chains.unwrap_or(&Chains::default()).parts(state, since)?);
-                    if state.bytes.is_empty() {
+                    layout.refer(chains.unwrap_or(&Chains::default()).parts(state, since)?);
+                    if state.content.is_empty() {
                         continue;
                     }
+                    true
                 }
-            }
-            if state.bytes.len() < LARGE {
-                let file = *small.get_or_insert_with(|| packed.new_file(shared_name(0), true));
-                packed.append(file, state, state.part);
-            } else {
-                let file = packed.new_file(shared_name(packed.files.len() + 1), true);
-                packed.append(file, state, state.part);
-            }
+            };
+            let is_small = state.content.in_memory().is_some_and(|bytes| bytes.len() < LARGE);
+            let next = layout.files.len() + 1;
+            let file = match (is_small, is_shared) {
+                (true, false) if state.content.is_empty() => None,
+                (true, false) => Some(*own.get_or_insert_with(|| layout.new_file(own_name(epoch), false))),
+                (true, true) => Some(*small.get_or_insert_with(|| layout.new_file(shared_name(0), true))),
+                (false, false) => Some(layout.new_file(own_large(next), false)),
+                (false, true) => Some(layout.new_file(shared_name(next), true)),
+            };
+            layout.append(file, state, if is_shared { state.part } else { Part::Whole });
         }
-        packed.finish();
-        Ok(packed)
+        Ok(layout)
     }
 
     fn new_file(&mut self, name: String, shared: bool) -> usize {
         self.files.push(FileEntry { name, length: 0, crc32c: 0, shared });
-        self.contents.push(Some(Cow::Borrowed(&[])));
+        self.contents.push(Vec::new());
         self.files.len() - 1
     }
 
-    fn append(&mut self, file: usize, state: &'a TaskState, part: Part) {
-        let Some(Some(content)) = self.contents.get_mut(file) else { return };
-        let (offset, length) = (content.len() as u64, state.bytes.len() as u64);
-        if content.is_empty() {
-            *content = Cow::Borrowed(&state.bytes);
-        } else {
-            content.to_mut().extend_from_slice(&state.bytes);
+    /// Adds a state; one without bytes lies in no file.
+    fn append(&mut self, file: Option<usize>, state: &'a TaskState, part: Part) {
+        let number = self.states.len();
+        if let Some(contents) = file.and_then(|file| self.contents.get_mut(file)) {
+            contents.push((number, state));
         }
-        self.states.push(StateEntry { id: state.id.clone(), subtask: state.subtask, part, file, offset, length });
+        let (id, subtask, file) = (state.id.clone(), state.subtask, file.unwrap_or(0));
+        self.states.push(StateEntry { id, subtask, part, file, offset: 0, length: 0 });
     }
 
     /// Takes parts over from the checkpoint before.
@@ -161,35 +177,40 @@ impl<'a> Packed<'a> {
             let known = self.files.iter().position(|known| known == file);
             let file = known.unwrap_or_else(|| {
                 self.files.push(file.clone());
-                self.contents.push(None);
+                self.contents.push(Vec::new());
                 self.files.len() - 1
             });
             self.states.push(StateEntry { file, ..state.clone() });
         }
     }
 
-    /// Leaves out the file of empty states; the others get their checksums.
-    fn finish(&mut self) {
-        for (file, content) in self.files.iter_mut().zip(&self.contents) {
-            if let Some(content) = content {
-                (file.length, file.crc32c) = (content.len() as u64, crc32c::crc32c(content));
-            }
-        }
-        while let Some(empty) = self.files.iter().position(|file| file.length == 0) {
-            self.files.remove(empty);
-            self.contents.remove(empty);
-            for state in &mut self.states {
-                state.file = if state.file == empty { 0 } else { state.file - usize::from(state.file > empty) };
-            }
-        }
-    }
-
     /// The files that are to be written.
-    pub(crate) fn new_files(&self) -> impl Iterator<Item = (&FileEntry, &[u8])> {
-        self.files.iter().zip(&self.contents).filter_map(|(file, content)| Some((file, content.as_deref()?)))
+    pub(crate) fn new_files(&self) -> Vec<NewFile<'a>> {
+        let mut new = Vec::new();
+        for (number, (entry, states)) in self.files.iter().zip(&self.contents).enumerate() {
+            if !states.is_empty() {
+                let states = states.iter().map(|(_, state)| *state).collect();
+                new.push(NewFile { number, entry: entry.clone(), states });
+            }
+        }
+        new
     }
 
-    /// What the manifest says of them.
+    /// Notes what has been written.
+    pub(crate) fn complete(&mut self, file: &NewFile<'_>, written: &Written) {
+        let (Some(entry), Some(contents)) = (self.files.get_mut(file.number), self.contents.get(file.number)) else {
+            return;
+        };
+        entry.crc32c = written.crc32c;
+        for ((number, _), length) in contents.iter().zip(&written.lengths) {
+            if let Some(state) = self.states.get_mut(*number) {
+                (state.offset, state.length) = (entry.length, *length);
+            }
+            entry.length += length;
+        }
+    }
+
+    /// What the manifest says.
     pub(crate) fn into_entries(self) -> (Vec<FileEntry>, Vec<StateEntry>) {
         (self.files, self.states)
     }

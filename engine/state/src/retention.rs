@@ -5,10 +5,11 @@ use std::path::Path;
 
 use sluice_model::{CheckpointId, Error, Result};
 
-use crate::directory::{self, Unreadable};
+use crate::directory;
 use crate::epoch::{Began, Epochs};
 use crate::lineage::{Entry, Lineage, entries};
 use crate::packing::{shared_dir, writer_of};
+use crate::reading::{self, Unreadable};
 use crate::storage::{Storage, storage_error};
 
 /// Keeps the newest `retained` checkpoints of the lineage, and everything that is newer than the
@@ -39,7 +40,7 @@ pub(crate) fn clean(
     if kept.len() < retained.max(1) {
         return Ok(());
     }
-    directory::verify(storage, &newest.path, verified).map_err(|error| match error {
+    reading::verify(storage, &newest.path, verified).map_err(|error| match error {
         Unreadable::Damaged(why) => {
             Error::retry(format!("checkpoint '{}' is damaged, older ones are kept", newest.path.display())).because(why)
         }

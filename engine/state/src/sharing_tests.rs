@@ -53,7 +53,8 @@ fn set(table: &Table, keys: impl IntoIterator<Item = u8>) -> Vec<u8> {
 fn read(checkpoint: &Checkpoint) -> Tables {
     let mut tables = Tables::default();
     for state in checkpoint.states.iter().filter(|state| state.id == STATE) {
-        for line in std::str::from_utf8(&state.bytes).unwrap().lines() {
+        let bytes = state.content.load().unwrap();
+        for line in std::str::from_utf8(&bytes).unwrap().lines() {
             match (line.strip_prefix('-'), line.strip_prefix('+').and_then(|line| line.split_once('='))) {
                 (Some(key), _) => tables[state.subtask].remove(&key.parse().unwrap()),
                 (_, Some((key, value))) => tables[state.subtask].insert(key.parse().unwrap(), value.parse().unwrap()),
@@ -101,7 +102,7 @@ impl Model {
                 _ => (Part::Base, set(table, table.keys().copied())),
             };
             self.taken[subtask] = (part != Part::Whole).then_some(id);
-            states.push(TaskState { id: STATE.into(), subtask, part, bytes });
+            states.push(TaskState { id: STATE.into(), subtask, part, content: bytes.into() });
         }
         self.history.insert(id, self.tables.clone());
         Snapshot { states, ..snapshot(id) }
@@ -244,7 +245,7 @@ fn two<M: Machine>() -> (M, Attempt) {
 }
 
 fn write(attempt: &Attempt, id: CheckpointId, part: Part, bytes: &[u8]) -> sluice_model::Result<u64> {
-    let state = TaskState { id: STATE.into(), subtask: 0, part, bytes: bytes.to_vec() };
+    let state = TaskState { id: STATE.into(), subtask: 0, part, content: bytes.to_vec().into() };
     run(attempt.writer.write(Snapshot { states: vec![state], ..snapshot(id) })).map(|published| published.full_size)
 }
 
@@ -284,7 +285,7 @@ fn savepoints_and_checkpoints_of_whole_states_share_nothing<M: Machine>() {
     let full = write(&attempt, 1, Part::Whole, b"+1=1\n").unwrap();
     assert!(full > 5);
     assert_eq!(kept(&machine).1, Vec::<String>::new());
-    let base = TaskState { id: STATE.into(), subtask: 0, part: Part::Base, bytes: b"+1=1\n".to_vec() };
+    let base = TaskState { id: STATE.into(), subtask: 0, part: Part::Base, content: b"+1=1\n".to_vec().into() };
     let savepoint = Snapshot { kind: SnapshotKind::Savepoint, states: vec![base], ..snapshot(2) };
     let storages = machine.storages();
     let dir = format!("{}/savepoints", M::ROOT);

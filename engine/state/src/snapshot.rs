@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sluice_model::CheckpointId;
 
+use crate::content::Content;
+
 /// Which job a checkpoint is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobIdentity {
@@ -51,7 +53,7 @@ pub struct TaskState {
     /// Whether it is all there is.
     pub part: Part,
     /// What it stored; the engine does not look inside.
-    pub bytes: Vec<u8>,
+    pub content: Content,
 }
 
 /// What one barrier collected, before it is stored.
@@ -95,6 +97,21 @@ pub struct Published {
     pub size: u64,
     /// Bytes of all its files, those included that older checkpoints have written.
     pub full_size: u64,
+    /// What each of its states has of that.
+    pub states: Vec<StateSize>,
+}
+
+/// Bytes of the state of one subtask of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateSize {
+    /// Name of the node's state.
+    pub id: String,
+    /// Which subtask, from 0.
+    pub subtask: usize,
+    /// Bytes that were written for the checkpoint.
+    pub written: u64,
+    /// All bytes, those included that older checkpoints have written.
+    pub full: u64,
 }
 
 /// A checkpoint that should have been restored but is damaged.

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluice_model::{CheckpointId, Error, Result};
 
-use crate::directory::{self, Unreadable};
+use crate::directory;
 use crate::epoch::{Began, EpochRecord, Epochs};
 use crate::lineage::{Candidate, Lineage, entries};
 use crate::location::{self, Place, Storages};
 use crate::manifest::MANIFEST;
 use crate::packing::{Chains, shared_dir};
+use crate::reading::{self, Unreadable};
 use crate::s3::S3Options;
 use crate::snapshot::{Checkpoint, JobIdentity, Published, SkippedCheckpoint, Snapshot};
 use crate::storage::{Storage, storage_error};
@@ -188,7 +189,7 @@ impl Shared {
         let lineage = Lineage::follow(&self.epochs.records(storage)?, &entries(storage, &self.dir)?);
         let mut skipped = Vec::new();
         for candidate in lineage.candidates {
-            let read = read_candidate(&self.storages, storage, &candidate);
+            let read = read_candidate(&self.storages, &self.storage, &candidate);
             let Candidate { path, began } = candidate;
             match read {
                 Ok(checkpoint) => {
@@ -256,13 +257,17 @@ fn all_damaged(dir: &Path, skipped: &[SkippedCheckpoint]) -> Error {
 }
 
 /// Reads what a lineage ends in or passes through; the former may lie on another storage.
-fn read_candidate(storages: &Storages, storage: &dyn Storage, candidate: &Candidate) -> Result<Checkpoint, Unreadable> {
+fn read_candidate(
+    storages: &Storages,
+    storage: &Arc<dyn Storage>,
+    candidate: &Candidate,
+) -> Result<Checkpoint, Unreadable> {
     match &candidate.began {
         Began::Path(text) => {
             let place = storages.place(text).map_err(Unreadable::Unavailable)?;
-            directory::read(place.storage.as_ref(), &place.path)
+            reading::read(&place.storage, &place.path)
         }
-        Began::Fresh | Began::Checkpoint { .. } => directory::read(storage, &candidate.path),
+        Began::Fresh | Began::Checkpoint { .. } => reading::read(storage, &candidate.path),
     }
 }
 
@@ -277,13 +282,13 @@ pub async fn open(path: &str, s3: &S3Options) -> Result<Checkpoint> {
 }
 
 pub(crate) fn open_on(storages: &Storages, text: &str) -> Result<Checkpoint> {
-    let Place { storage, path } = storages.place(text)?;
-    let storage = storage.as_ref();
+    let Place { storage: shared, path } = storages.place(text)?;
+    let storage = shared.as_ref();
     let names_manifest = path.file_name().is_some_and(|name| name == MANIFEST);
     let dir = if names_manifest { path.parent().unwrap_or(&path).to_owned() } else { path };
     let names = storage.list(&dir).map_err(|error| storage_error("read", &dir, &error))?;
     if names.iter().any(|name| name == MANIFEST) {
-        return directory::read(storage, &dir).map_err(|error| match error {
+        return reading::read(&shared, &dir).map_err(|error| match error {
             Unreadable::Damaged(why) => Error::fix(format!("checkpoint '{}' cannot be restored", dir.display()))
                 .because(why)
                 .with_hint("choose an older checkpoint or a savepoint"),
@@ -292,7 +297,7 @@ pub(crate) fn open_on(storages: &Storages, text: &str) -> Result<Checkpoint> {
     }
     let lineage = Lineage::follow(&Epochs::of_job(&dir).records(storage)?, &entries(storage, &dir)?);
     for candidate in &lineage.candidates {
-        match read_candidate(storages, storage, candidate) {
+        match read_candidate(storages, &shared, candidate) {
             Ok(checkpoint) => return Ok(checkpoint),
             Err(Unreadable::Damaged(_)) => {}
             Err(Unreadable::Unavailable(error)) => return Err(error),

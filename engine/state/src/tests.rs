@@ -5,12 +5,13 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use sluice_model::{CheckpointId, Result};
 
 use crate::location::{Place, Storages};
 use crate::machine::{BucketMachine, DiskMachine, Machine, job, run};
-use crate::storage::Storage;
+use crate::storage::{Storage, Upload};
 use crate::store::{open_on, write_savepoint_on};
 use crate::{
     Attempt, Checkpoint, CheckpointStore, JobIdentity, Part, Restore, S3Options, Snapshot, SnapshotKind, TaskState,
@@ -51,7 +52,7 @@ pub(crate) fn states(checkpoint: CheckpointId) -> Vec<TaskState> {
         id: id.into(),
         subtask,
         part: Part::Whole,
-        bytes: bytes.into_bytes(),
+        content: bytes.into_bytes().into(),
     };
     vec![
         state("source: sales", 0, format!("offset {checkpoint}")),
@@ -221,6 +222,9 @@ impl Storage for Interrupted {
     fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         self.storage.write_new(path, content)
     }
+    fn create(&self, path: &Path, expected: u64) -> io::Result<Box<dyn Upload + '_>> {
+        self.storage.create(path, expected)
+    }
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.storage.sync_dir(path)
     }
@@ -238,6 +242,12 @@ impl Storage for Interrupted {
     }
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.storage.read(path)
+    }
+    fn read_range(&self, path: &Path, offset: u64, length: usize) -> io::Result<Bytes> {
+        self.storage.read_range(path, offset, length)
+    }
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        self.storage.length(path)
     }
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         self.storage.list(path)

@@ -93,6 +93,10 @@ pub struct JobConfig {
     pub ignore_unclaimed: bool,
     /// Do not hold channels up for barriers; rows may be repeated after a restart.
     pub at_least_once: bool,
+    /// Channels hold what their consumer works off in this time
+    /// (`taskmanager.network.memory.buffer-debloat.target`), so that barriers do not wait for long; `None`:
+    /// what their bound of bytes allows.
+    pub channel_time: Option<Duration>,
     /// Bytes of memory that the job's operators may take for their state
     /// (`taskmanager.memory.managed.size`); what is more goes to disk.
     pub state_memory: Option<u64>,
@@ -118,6 +122,7 @@ impl Default for JobConfig {
             restore: Restore::Fresh,
             ignore_unclaimed: false,
             at_least_once: false,
+            channel_time: Some(Duration::from_secs(10)),
             state_memory: None,
             spill_dirs: Vec::new(),
         }

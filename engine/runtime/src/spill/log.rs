@@ -15,7 +15,7 @@ use sluice_model::{ChangelogBatch, Error, Result};
 use sluice_operators::StateTable;
 
 use super::file::{Run, SpillFile};
-use crate::operator_state::{Origin, read_tables, write_table};
+use crate::state_tables::{Origin, bytes_of, read_tables, write_table};
 
 /// Batches are put together up to so many rows, and to so many bytes.
 const MERGED_ROWS: usize = 8192;
@@ -107,7 +107,7 @@ impl Log {
             let origin = Origin { id: "spilled", subtask: 0 };
             let names = tables.0.iter().map(|(name, schema)| (name.as_str(), schema));
             let mut outcome = Ok(());
-            let read = read_tables(&bytes, &names.collect::<Vec<_>>(), origin, &mut |table, rows| {
+            let read = read_tables(bytes.as_slice(), &names.collect::<Vec<_>>(), origin, &mut |table, rows| {
                 if outcome.is_ok() {
                     outcome = each(table, rows);
                 }
@@ -128,13 +128,6 @@ impl Log {
 
 fn no_such_table() -> Error {
     Error::bug("spilled rows of no table")
-}
-
-/// Bytes of rows, without what else lies in buffers that they share.
-pub(super) fn bytes_of(rows: &ChangelogBatch) -> usize {
-    let columns = rows.rows().columns().iter();
-    let bytes: usize = columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum();
-    bytes + rows.kinds().map_or(0, |kinds| kinds.len())
 }
 
 /// Puts small batches of a table together where no other is between them.

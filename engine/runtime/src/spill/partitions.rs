@@ -21,10 +21,11 @@ use sluice_model::{ChangelogBatch, Error, Gauge, Result};
 use sluice_operators::{Operator, Output, Scope, StateTable};
 
 use super::file::{Run, SpillFile};
-use super::log::{Log, bytes_of};
+use super::log::Log;
 use super::partition::{Disk, Partition, write_out};
 use super::spread::Spread;
 use super::{Blueprint, Means};
+use crate::state_tables::bytes_of;
 
 /// Milliseconds that rows wait for others, if working them off is not what takes time.
 const WAIT: i64 = 200;

@@ -4,7 +4,8 @@
 //! SLUICE_BUDGET=256 cargo test --release -p sluice-runtime --lib -- --ignored --nocapture a_gigabyte
 //! ```
 //!
-//! `SLUICE_BUDGET` is in MiB, none without it; `SLUICE_CHECKPOINT` seconds are between two checkpoints.
+//! `SLUICE_BUDGET` is in MiB, none without it; `SLUICE_CHECKPOINT` seconds are between two checkpoints,
+//! which are written to a directory. With checkpoints the state is restored from one in the end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,8 +16,10 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use sluice_model::{Barrier, BarrierKind, ChangelogBatch, ChangelogMode, MetricGroup};
 use sluice_plan::{AggregateCall, Distribution, GroupAggregate, Input, Node, NodeId, Operation, Output};
 
+use sluice_state::{Attempt, CheckpointStore, JobIdentity, Restore, S3Options, Snapshot, SnapshotKind};
+
 use super::{Memory, MemoryBudget, Running};
-use crate::operator_state::{OperatorSnapshot, Saved};
+use crate::operator_state::{self, OperatorSnapshot, Saved, Share};
 
 const KEYS: u64 = 1_200_000;
 const ROWS: usize = 2_400_000;
@@ -83,21 +86,74 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// The peak of the process from now on is what is asked for next.
+fn forget_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+fn start(memory: Option<&Memory>) -> Running {
+    Running::new(&node(), vec![schema()], vec![None], None, memory).unwrap().unwrap().0
+}
+
+/// Checkpoints in a directory.
+struct Checkpoints {
+    runtime: tokio::runtime::Runtime,
+    store: CheckpointStore,
+    attempt: Attempt,
+    saved: Saved,
+    newest: Option<u64>,
+}
+
+impl Checkpoints {
+    fn new(directory: &std::path::Path) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let job = JobIdentity { id: "a1".into(), name: "max".into(), key: "max".into() };
+        let store = CheckpointStore::new(&directory.display().to_string(), &S3Options::default(), job, 1).unwrap();
+        let attempt = runtime.block_on(store.begin(Restore::Fresh)).unwrap();
+        Self { runtime, store, attempt, saved: Saved::default(), newest: None }
+    }
+
+    fn take(&mut self, running: &mut Running) {
+        let start = Instant::now();
+        let checkpoint = self.newest.unwrap_or(0) + 1;
+        let barrier = Barrier { checkpoint, kind: BarrierKind::Checkpoint, since: self.newest };
+        let state = OperatorSnapshot::take(running, barrier, &mut self.saved, "max", 0).unwrap().unwrap();
+        let states = vec![state.encode().unwrap()];
+        let snapshot = Snapshot { checkpoint, kind: SnapshotKind::Checkpoint, timestamp: 0, states };
+        let Attempt { writer, .. } = &self.attempt;
+        let published = self.runtime.block_on(async {
+            writer.reserve(checkpoint).await.unwrap();
+            let published = writer.write(snapshot).await.unwrap();
+            writer.clean().await.unwrap();
+            published
+        });
+        self.newest = Some(checkpoint);
+        let (size, seconds) = (published.size >> 20, start.elapsed().as_secs_f64());
+        println!("checkpoint {checkpoint}: {size} MiB in {seconds:.1} s");
+    }
+
+    fn restore(&self, running: &mut Running) {
+        let restored = self.runtime.block_on(self.store.begin(Restore::Latest)).unwrap().restored.unwrap();
+        operator_state::restore(&mut **running, &restored.states, Share { subtask: 0, parallelism: 1 }).unwrap();
+    }
+}
+
 #[test]
 #[ignore = "takes a gigabyte of memory, or of disk"]
 fn a_gigabyte_of_state_within_a_budget() {
-    let budget = setting("SLUICE_BUDGET");
     let interval = setting("SLUICE_CHECKPOINT").map(Duration::from_secs);
     let metrics = MetricGroup::default();
-    let memory = budget.map(|mebibytes| Memory {
+    let memory = setting("SLUICE_BUDGET").map(|mebibytes| Memory {
         budget: Arc::new(MemoryBudget::new(mebibytes << 20, vec![])),
         metrics: metrics.clone(),
         is_incremental: true,
     });
-    let (mut running, _) = Running::new(&node(), vec![schema()], vec![None], None, memory.as_ref()).unwrap().unwrap();
-    let (mut state, mut put_out, mut saved, mut checkpoints) = (7, 0, Saved::default(), 0);
-    let start = Instant::now();
-    let mut last = start;
+    let mut running = start(memory.as_ref());
+    let directory = tempfile::tempdir().unwrap();
+    let mut checkpoints = Checkpoints::new(directory.path());
+    let (mut state, mut put_out) = (7, 0);
+    let begin = Instant::now();
+    let mut last = begin;
     let mut output = |rows: ChangelogBatch| {
         put_out += rows.num_rows();
         Ok(())
@@ -108,28 +164,31 @@ fn a_gigabyte_of_state_within_a_budget() {
         running.on_batch(0, rows(&mut state), &mut output).unwrap();
         if interval.is_some_and(|interval| last.elapsed() >= interval) {
             work_off(&mut running, &mut output);
-            let since = (checkpoints > 0).then_some(checkpoints);
-            checkpoints += 1;
-            let barrier = Barrier { checkpoint: checkpoints, kind: BarrierKind::Checkpoint, since };
-            let snapshot = OperatorSnapshot::take(&mut running, barrier, &mut saved, "max", 0).unwrap().unwrap();
-            println!("checkpoint {checkpoints}: {} MiB", snapshot.encode().unwrap().bytes.len() >> 20);
+            checkpoints.take(&mut running);
             last = Instant::now();
         }
         if batch % 100 == 99 {
             let (state, memory) = (running.state_bytes() >> 20, status("VmRSS"));
             println!(
                 "{:>6.1} s, batch {batch}: state {state} MiB, process {memory} MiB",
-                start.elapsed().as_secs_f64()
+                begin.elapsed().as_secs_f64()
             );
         }
     }
     work_off(&mut running, &mut output);
+    let (seconds, peak) = (begin.elapsed().as_secs_f64(), status("VmHWM"));
     let spilled = metrics.counter("state_spilled_bytes").get() >> 20;
-    println!(
-        "{:.1} s for {put_out} of {ROWS} rows, peak of the process {} MiB, {spilled} MiB written",
-        start.elapsed().as_secs_f64(),
-        status("VmHWM")
-    );
+    println!("{seconds:.1} s for {put_out} of {ROWS} rows, peak of the process {peak} MiB, {spilled} MiB written");
+    if interval.is_some() {
+        checkpoints.take(&mut running);
+        println!("peak with the last checkpoint {} MiB", status("VmHWM"));
+        drop(running);
+        forget_peak();
+        let (mut running, begin) = (start(memory.as_ref()), Instant::now());
+        checkpoints.restore(&mut running);
+        let (seconds, peak) = (begin.elapsed().as_secs_f64(), status("VmHWM"));
+        println!("restored in {seconds:.1} s, peak of the process {peak} MiB");
+    }
 }
 
 fn work_off(running: &mut Running, output: sluice_operators::Output<'_>) {

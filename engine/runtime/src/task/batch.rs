@@ -9,7 +9,7 @@ use sluice_batch::{Feed, Inputs};
 use sluice_model::{Barrier, ChangelogBatch, Error, Result, StreamElement};
 use sluice_plan::Batch;
 
-use super::TaskLink;
+use super::{TaskLink, Timing};
 use crate::chain::Chain;
 use crate::gate::{Gate, GateEvent};
 use crate::metrics::Activity;
@@ -89,7 +89,7 @@ impl BatchTask {
     /// hold: so a job can begin and end.
     async fn pass(&mut self, barrier: Barrier) {
         self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
-        self.link.acknowledge(barrier.checkpoint, None, Vec::new());
+        self.link.acknowledge(barrier.checkpoint, None, Vec::new(), Timing::aligned(self.gate.arrived()));
     }
 
     /// Hands an event on to the query; true if no rows will follow.

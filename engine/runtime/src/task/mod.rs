@@ -21,6 +21,7 @@ pub(crate) mod values;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use sluice_model::{Barrier, CheckpointId, Error, Result};
 use sluice_state::{Part, TaskState};
@@ -37,7 +38,7 @@ pub(crate) enum TaskEvent {
     /// Connected.
     Opened,
     /// The barrier has passed, and this is the task's state at it.
-    Acknowledged { task: usize, checkpoint: CheckpointId, states: Vec<TaskState> },
+    Acknowledged { task: usize, checkpoint: CheckpointId, states: Vec<TaskState>, timing: Timing },
     /// No further rows will come out of it. Comes once.
     Ended,
     /// The task is over.
@@ -46,6 +47,30 @@ pub(crate) enum TaskEvent {
     Failed { name: String, error: Error },
     /// The client does not want any more rows.
     Unwanted,
+}
+
+/// When a task was at what with a barrier.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    /// It came on the first channel.
+    pub(crate) arrived: Instant,
+    /// It had come on all of them.
+    pub(crate) aligned: Instant,
+    /// The task had handed out its state, and went on.
+    pub(crate) handed_out: Instant,
+}
+
+impl Timing {
+    /// A task without channels.
+    pub(crate) fn of_source() -> Self {
+        let now = Instant::now();
+        Self { arrived: now, aligned: now, handed_out: now }
+    }
+
+    /// The barrier that came first at `arrived` has just come on all channels.
+    pub(crate) fn aligned(arrived: Instant) -> Self {
+        Self { arrived, ..Self::of_source() }
+    }
 }
 
 /// What the coordinator tells sources and sinks.
@@ -97,12 +122,24 @@ impl TaskLink {
     }
 
     /// Hands in the task's state at a barrier: that of its reader or writer, and those of its operators.
-    pub(crate) fn acknowledge(&self, checkpoint: CheckpointId, own: Option<Vec<u8>>, operators: Vec<OperatorSnapshot>) {
-        let state = |bytes| TaskState { id: self.state_id.clone(), subtask: self.subtask, part: Part::Whole, bytes };
+    pub(crate) fn acknowledge(
+        &self,
+        checkpoint: CheckpointId,
+        own: Option<Vec<u8>>,
+        operators: Vec<OperatorSnapshot>,
+        timing: Timing,
+    ) {
+        let timing = Timing { handed_out: Instant::now(), ..timing };
+        let state = |bytes: Vec<u8>| TaskState {
+            id: self.state_id.clone(),
+            subtask: self.subtask,
+            part: Part::Whole,
+            content: bytes.into(),
+        };
         let mut states: Vec<_> = own.map(state).into_iter().collect();
         let task = self.index;
         if operators.is_empty() {
-            return self.tell(TaskEvent::Acknowledged { task, checkpoint, states });
+            return self.tell(TaskEvent::Acknowledged { task, checkpoint, states, timing });
         }
         // Encoding takes its time; the rows behind the barrier do not wait for it.
         let link = self.clone();
@@ -112,7 +149,7 @@ impl TaskLink {
             match encoded.unwrap_or_else(|panic| Err(group::panicked(panic.as_ref()))) {
                 Ok(encoded) => {
                     states.extend(encoded);
-                    link.tell(TaskEvent::Acknowledged { task, checkpoint, states });
+                    link.tell(TaskEvent::Acknowledged { task, checkpoint, states, timing });
                 }
                 Err(error) => link.tell(TaskEvent::Failed { name: format!("state of {}", link.state_id), error }),
             }

@@ -2,8 +2,8 @@
 
 use sluice_model::{Result, StreamElement};
 
-use super::TaskLink;
 use super::lookup::LookupStep;
+use super::{TaskLink, Timing};
 use crate::chain::{Chain, Sent};
 use crate::gate::{Gate, GateEvent};
 use crate::metrics::Activity;
@@ -68,13 +68,14 @@ impl OperatorTask {
                     self.outputs.send_all(&mut sent).await?;
                 }
                 GateEvent::Barrier(barrier) => {
+                    let timing = Timing::aligned(self.gate.arrived());
                     has_timers &= !barrier.kind.is_last();
                     self.chain.put_out(&mut sent)?;
                     self.outputs.send_all(&mut sent).await?;
                     self.catch_up(&mut sent).await?;
                     let state = self.chain.snapshot(barrier, self.link.subtask)?;
                     self.outputs.broadcast(StreamElement::Barrier(barrier)).await;
-                    self.link.acknowledge(barrier.checkpoint, None, state);
+                    self.link.acknowledge(barrier.checkpoint, None, state, timing);
                 }
                 GateEvent::End => {
                     has_timers = false;

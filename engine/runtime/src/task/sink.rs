@@ -11,7 +11,7 @@ use sluice_model::{Barrier, ChangelogBatch, CheckpointId, Result};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Command, TaskLink};
+use super::{Command, TaskLink, Timing};
 use crate::gate::{Gate, GateEvent};
 use crate::metrics::Activity;
 use crate::tokens::PendingCommits;
@@ -124,10 +124,11 @@ impl SinkTask {
     }
 
     async fn prepare(&mut self, barrier: Barrier) -> Result<()> {
+        let timing = Timing::aligned(self.gate.arrived());
         let token = self.writer.prepare(barrier.checkpoint).await?;
         self.pending.add(barrier.checkpoint, token);
         self.reminder = Reminder::default();
-        self.link.acknowledge(barrier.checkpoint, self.pending.encode(), Vec::new());
+        self.link.acknowledge(barrier.checkpoint, self.pending.encode(), Vec::new(), timing);
         Ok(())
     }
 

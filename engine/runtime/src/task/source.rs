@@ -6,7 +6,7 @@ use sluice_connector_api::{SourceEvent, SourceReader};
 use sluice_model::{Barrier, CheckpointId, Result, StreamElement};
 use tokio::sync::mpsc;
 
-use super::{Command, TaskLink};
+use super::{Command, TaskLink, Timing};
 use crate::chain::{Chain, Sent};
 use crate::metrics::Activity;
 use crate::output::Outputs;
@@ -129,6 +129,7 @@ impl SourceTask {
     }
 
     async fn on_barrier(&mut self, barrier: Barrier, drain: bool) -> Result<()> {
+        let timing = Timing::of_source();
         let position = self.reader.position()?;
         if drain {
             self.end_time().await?;
@@ -143,7 +144,7 @@ impl SourceTask {
             self.phase = self.phase.stopped();
         }
         self.positions.push_back((barrier.checkpoint, position.clone()));
-        self.link.acknowledge(barrier.checkpoint, Some(position), state);
+        self.link.acknowledge(barrier.checkpoint, Some(position), state, timing);
         Ok(())
     }
 

@@ -89,6 +89,7 @@ fn job_routes() -> Router<Arc<AppState>> {
         .route("/jobs/{id}/checkpoints", get(checkpoints::overview).post(operations::checkpoint))
         .route("/jobs/{id}/checkpoints/config", get(config::of_checkpoints))
         .route("/jobs/{id}/checkpoints/details/{checkpoint}", get(checkpoints::details))
+        .route("/jobs/{id}/checkpoints/details/{checkpoint}/subtasks/{vertex}", get(checkpoints::subtasks))
         .route("/jobs/{id}/checkpoints/{trigger}", get(operations::checkpoint_status))
         .route("/jobs/{id}/savepoints", post(operations::savepoint))
         .route("/jobs/{id}/savepoints/{trigger}", get(operations::savepoint_status))

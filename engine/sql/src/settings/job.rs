@@ -112,9 +112,23 @@ impl Settings {
             restore: self.restore(mode),
             ignore_unclaimed: self.is_true("execution.state-recovery.ignore-unclaimed-state"),
             at_least_once: checkpointing == "AT_LEAST_ONCE",
+            channel_time: self.channel_time(),
             state_memory: self.memory_size("taskmanager.memory.managed.size").filter(|size| *size > 0),
             spill_dirs: self.spill_dirs(),
         })
+    }
+
+    /// What may wait between tasks, as the time that it takes to work it off. Flink has no such bound unless
+    /// told; here a wide one holds by itself, so that a slow sink does not hold checkpoints up for minutes.
+    pub(super) fn channel_time(&self) -> Option<Duration> {
+        const ENABLED: &str = "taskmanager.network.memory.buffer-debloat.enabled";
+        let is_short = self.is_true(ENABLED) || self.is_true("execution.checkpointing.unaligned.enabled");
+        let target = self.duration("taskmanager.network.memory.buffer-debloat.target");
+        match self.given(ENABLED) {
+            Some(_) if !self.is_true(ENABLED) => None,
+            _ if is_short => Some(target.unwrap_or(Duration::from_secs(1))),
+            _ => JobConfig::default().channel_time,
+        }
     }
 
     /// As in Flink: one directory, or several with commas or colons between them.

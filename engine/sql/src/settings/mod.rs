@@ -31,7 +31,12 @@ const S3_KEYS: [(&str, &str); 5] = [
 ];
 
 /// Keys of Flink's cluster that mean something here: key, type.
-const CLUSTER_KEYS: [(&str, &str); 2] = [("taskmanager.memory.managed.size", "MemorySize"), ("io.tmp.dirs", "String")];
+const CLUSTER_KEYS: [(&str, &str); 4] = [
+    ("taskmanager.memory.managed.size", "MemorySize"),
+    ("taskmanager.network.memory.buffer-debloat.enabled", "Boolean"),
+    ("taskmanager.network.memory.buffer-debloat.target", "Duration"),
+    ("io.tmp.dirs", "String"),
+];
 
 /// Families of keys that belong to parts of Flink that are not here.
 const FOREIGN_PREFIXES: [&str; 12] = [
@@ -50,13 +55,19 @@ const FOREIGN_PREFIXES: [&str; 12] = [
 ];
 
 /// Keys that choose among ways of Flink's to one result, where there is one way here: key, what is so.
-const ONE_WAY: [(&str, &str); 5] = [
+const ONE_WAY: [(&str, &str); 8] = [
+    ("execution.checkpointing.unaligned.enabled", UNALIGNED),
+    ("execution.checkpointing.unaligned.forced", UNALIGNED),
+    ("execution.checkpointing.aligned-checkpoint-timeout", UNALIGNED),
     ("table.optimizer.agg-phase-strategy", "groups are aggregated in one step, behind the exchange"),
     ("table.optimizer.distinct-agg.split.enabled", "DISTINCT aggregates are not split"),
     ("table.optimizer.distinct-agg.split.bucket-num", "DISTINCT aggregates are not split"),
     ("table.optimizer.incremental-agg-enabled", "groups are aggregated in one step, behind the exchange"),
     ("table.exec.deduplicate.mini-batch.compact-changes-enabled", "a mini-batch has one result per key already"),
 ];
+
+const UNALIGNED: &str = "barriers stay behind rows; what waits in front of them is bounded by \
+     'taskmanager.network.memory.buffer-debloat.target', to 1 s where unaligned checkpoints are asked for";
 
 /// Older spellings and what they mean today.
 const ALIASES: [(&str, &str); 26] = [
@@ -253,6 +264,24 @@ mod tests {
         let expected = sluice_planner::MiniBatch { latency: Duration::from_secs(2), size: 100 };
         assert_eq!(settings.planner().unwrap().mini_batch, Some(expected));
         assert!(settings.set("table.optimizer.agg-phase-strategy", "TWO_PHASE", None).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_waits_in_front_of_barriers_is_bounded_by_time() {
+        let time = |pairs: &[(&str, &str)]| {
+            let mut settings = Settings::default();
+            let notes = pairs.iter().filter_map(|(key, value)| settings.set(key, value, None).unwrap()).count();
+            (settings.channel_time(), notes)
+        };
+        let (enabled, target) =
+            ("taskmanager.network.memory.buffer-debloat.enabled", "taskmanager.network.memory.buffer-debloat.target");
+        assert_eq!(time(&[]), (Some(Duration::from_secs(10)), 0));
+        assert_eq!(time(&[(enabled, "true")]), (Some(Duration::from_secs(1)), 0));
+        assert_eq!(time(&[(enabled, "true"), (target, "200 ms")]), (Some(Duration::from_millis(200)), 0));
+        assert_eq!(time(&[(enabled, "false")]), (None, 0));
+        let unaligned = ("execution.checkpointing.unaligned", "true");
+        assert_eq!(time(&[unaligned]), (Some(Duration::from_secs(1)), 1));
+        assert_eq!(time(&[unaligned, (enabled, "false")]), (None, 1));
     }
 
     #[test]

@@ -97,6 +97,9 @@ impl SinkWriter for MemoryWriter {
         if let Some(delay) = self.options.delay {
             tokio::time::sleep(delay).await;
         }
+        if let Some(delay) = self.options.row_delay {
+            tokio::time::sleep(delay * batch.num_rows() as u32).await;
+        }
         let now = std::time::Instant::now();
         let mut world = self.world.lock();
         *world.written.entry(self.name.clone()).or_default() += batch.num_rows() as u64;

@@ -94,7 +94,7 @@ impl SourceReader for ScriptReader {
         if let Some(dir) = dir {
             let durable = sluice_state::open(&dir, &sluice_state::S3Options::default()).await?;
             let mine = |state: &&sluice_state::TaskState| state.id == self.name && state.subtask as u64 == self.subtask;
-            let durable = durable.states.iter().find(mine).map(|state| decode(&state.bytes).1);
+            let durable = durable.states.iter().find(mine).map(|state| decode(&state.content.load().unwrap()).1);
             assert!(durable >= Some(position), "acknowledged {position}, durable is {durable:?}");
         }
         let key = format!("{}/{}", self.name, self.subtask);

@@ -85,6 +85,8 @@ sluice_connector_api::options! {
         "batch" => batch: usize = 10_usize,
         /// Pause per batch.
         "delay" => delay: Option<std::time::Duration>,
+        /// Time that a sink takes per row.
+        "row-delay" => row_delay: Option<std::time::Duration>,
         /// Whether a source ends behind its script.
         "bounded" => bounded: bool = true,
         /// `upsert`, `transactional`, or one that hangs: `hang`, `block`.
