@@ -38,6 +38,7 @@ mod row_codec;
 mod row_store;
 mod rows_by_time;
 mod session_window;
+mod shared;
 mod state;
 mod temporal_join;
 mod temporal_sort;
