@@ -14,6 +14,7 @@ mod assign_watermark;
 mod assign_window;
 mod bit_set;
 mod calc;
+mod compact_rows;
 mod drop_update_before;
 mod event_time;
 mod expand;
