@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures: decoding, encoding, the main job on real servers, and the Nexmark queries. Takes about 15 minutes
-# once built. `make bench-nexmark` runs Nexmark alone, beside Apache Flink, which takes much longer.
+# Measures: decoding, encoding, the main job on real servers, growing numbers of keys, and the Nexmark queries.
+# Takes about 20 minutes once built. `make bench-nexmark` runs Nexmark alone, beside Apache Flink, which takes much longer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,5 +15,11 @@ cargo bench --locked -p sluice-benches --bench json_encode
 echo "== job 01 on this machine =="
 "$target/main-job"
 
+echo "== More and more keys =="
+"$target/scale"
+
 echo "== Nexmark on this machine =="
 "$target/nexmark" --events 1000000
+
+echo "== Nexmark with a checkpoint every 200 ms =="
+"$target/nexmark" --events 1000000 --checkpoints '200 ms'

@@ -34,13 +34,21 @@ pub fn run(setup: &Setup) -> Result<Measurement> {
     let home = tempfile::tempdir()?;
     let settings = job::settings(setup, home.path());
     let settings: String = settings.iter().map(|(key, value)| format!("SET '{key}' = '{value}';\n")).collect();
-    let file = home.path().join("job.sql");
-    std::fs::write(&file, settings + &job::text(setup, Runner::Sluice, home.path())?)?;
+    run_file(&(settings + &job::text(setup, Runner::Sluice, home.path())?), home.path())
+}
+
+/// Runs a job file in a process of its own; `home` takes what the job writes.
+///
+/// # Errors
+/// The first line of the engine's message.
+pub fn run_file(text: &str, home: &Path) -> Result<Measurement> {
+    let file = home.join("job.sql");
+    std::fs::write(&file, text)?;
     let start = Instant::now();
     let output = Command::new(std::env::current_exe()?)
         .arg(CHILD)
         .arg(&file)
-        .arg(home.path())
+        .arg(home)
         .env(STARTED, now_micros().to_string())
         .stdin(Stdio::null())
         .output()?;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{PrimitiveBuilder, StringBuilder};
+use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
 use arrow_schema::{DataType, FieldRef};
 use datafusion_common::Result;
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs};
@@ -152,24 +153,52 @@ impl Call<'_> {
         }
     }
 
-    /// Builds a string column; the closure writes one value and says `false` for `NULL`.
+    /// Builds a string column; the closure appends one value and says `false` for `NULL`.
     pub(crate) fn write_strings(&self, mut write: impl FnMut(usize, &mut String) -> Result<bool>) -> Result<ArrayRef> {
-        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
-        let mut value = String::new();
+        let mut texts = Texts::new(self.rows);
         for row in 0..self.rows {
-            value.clear();
-            builder.append_option(write(row, &mut value)?.then_some(value.as_str()));
+            let start = texts.text.len();
+            let is_value = write(row, &mut texts.text)?;
+            if !is_value {
+                texts.text.truncate(start);
+            }
+            texts.end(is_value)?;
         }
-        Ok(Arc::new(builder.finish()))
+        texts.finish()
     }
 
     /// Builds a string column from pieces of the arguments.
     pub(crate) fn pick_strings<'s>(&self, pick: impl Fn(usize) -> Option<&'s str>) -> Result<ArrayRef> {
-        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
+        let mut texts = Texts::new(self.rows);
         for row in 0..self.rows {
-            builder.append_option(pick(row));
+            let piece = pick(row);
+            texts.text.push_str(piece.unwrap_or_default());
+            texts.end(piece.is_some())?;
         }
-        Ok(Arc::new(builder.finish()))
+        texts.finish()
+    }
+
+    /// Rewrites texts: all at once if they are of ASCII, which changes no length.
+    pub(crate) fn rewrite_ascii(
+        &self,
+        ascii: impl Fn(&mut [u8]),
+        other: impl Fn(&str, &mut String),
+    ) -> Result<ArrayRef> {
+        let texts = self.strings(0)?;
+        let offsets = texts.array.offsets();
+        let (first, last) = (offsets[0] as usize, offsets[texts.array.len()] as usize);
+        let all = &texts.array.value_data()[first..last];
+        if texts.stride == 0 || !all.is_ascii() {
+            return self.write_strings(|row, out| {
+                let Some(text) = texts.get(row) else { return Ok(false) };
+                other(text, out);
+                Ok(true)
+            });
+        }
+        let mut all = all.to_vec();
+        ascii(&mut all);
+        let offsets = OffsetBuffer::from_lengths(offsets.lengths());
+        Ok(Arc::new(StringArray::try_new(offsets, all.into(), texts.array.nulls().cloned())?))
     }
 
     /// Builds a column of numbers (dates, timestamps).
@@ -187,6 +216,35 @@ impl Call<'_> {
     /// Builds a column of truth values.
     pub(crate) fn truths(&self, value: impl FnMut(usize) -> Option<bool>) -> Result<ArrayRef> {
         Ok(Arc::new((0..self.rows).map(value).collect::<BooleanArray>()))
+    }
+}
+
+/// A column of texts while it is built: they lie one behind the other.
+struct Texts {
+    text: String,
+    ends: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl Texts {
+    fn new(rows: usize) -> Self {
+        let mut ends = Vec::with_capacity(rows + 1);
+        ends.push(0);
+        Self { text: String::with_capacity(rows * 16), ends, nulls: NullBufferBuilder::new(rows) }
+    }
+
+    /// The text of a row ends here.
+    #[inline]
+    fn end(&mut self, is_value: bool) -> Result<()> {
+        let end = i32::try_from(self.text.len());
+        self.ends.push(end.map_err(|_| fix("the texts that a function makes of one batch are larger than 2 GiB"))?);
+        self.nulls.append(is_value);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<ArrayRef> {
+        let offsets = OffsetBuffer::new(self.ends.into());
+        Ok(Arc::new(StringArray::try_new(offsets, self.text.into_bytes().into(), self.nulls.finish())?))
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `-U 1 9` | `-U 1 9` |
 //! | `+U 1 3` | |
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::{Array, BooleanArray, RecordBatch, RecordBatchOptions};
@@ -24,16 +25,21 @@ use sluice_functions::from_datafusion;
 use sluice_model::{ChangelogBatch, Error, Result};
 
 use crate::reads::{CompiledReads, Reads};
+use crate::shared::Shared;
 use crate::{Operator, Output};
 
 /// A compiled [`sluice_plan::Calc`].
 #[derive(Debug)]
 pub struct Calc {
-    /// What filter and projection read of the input: first all that the projection reads.
+    /// What filter and projection read of the input.
     reads: CompiledReads,
-    /// How much of it the projection reads.
+    /// What the filter has in common with itself or the projection.
+    shared: Option<Shared>,
+    /// What the projection needs of that.
     projected: Vec<usize>,
     filter: Option<Arc<dyn PhysicalExpr>>,
+    /// What the projection has in common with itself.
+    shared_behind: Option<Shared>,
     projection: Projection,
     output: SchemaRef,
 }
@@ -55,26 +61,38 @@ impl Calc {
     /// A bug in the planner: an expression that does not fit the input.
     pub fn compile(node: &sluice_plan::Calc, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
         let mut reads = Reads::default();
-        let expressions =
+        let mut expressions =
             node.projection.iter().map(|expression| reads.rewrite(expression)).collect::<Result<Vec<_>>>()?;
-        let projected: Vec<usize> = (0..reads.len()).collect();
-        let filter = node.filter.as_ref().map(|filter| reads.rewrite(filter)).transpose()?;
+        let mut filter = node.filter.as_ref().map(|filter| reads.rewrite(filter)).transpose()?;
         let reads = reads.compile(&Compiler::new(input)?, input)?;
-        let filter = filter.map(|filter| Compiler::new(reads.schema())?.compile(&filter)).transpose()?;
-        let projection_input = Arc::new(reads.schema().project(&projected).map_err(Error::from_arrow)?);
-        let compiler = Compiler::new(&projection_input)?;
+        let mut shared = None;
+        if let Some(condition) = &mut filter {
+            expressions.insert(0, condition.clone());
+            shared = Shared::take_out(&mut expressions, 1, reads.schema())?;
+            *condition = expressions.remove(0);
+        }
+        let filtered = shared.as_ref().map_or(reads.schema(), Shared::schema);
+        let filter = filter.map(|filter| Compiler::new(filtered)?.compile(&filter)).transpose()?;
+        let projected = columns_of(&expressions, filtered);
+        let behind = Arc::new(filtered.project(&projected).map_err(Error::from_arrow)?);
+        let all = expressions.len();
+        let shared_behind = Shared::take_out(&mut expressions, all, &behind)?;
+        let compiler = Compiler::new(shared_behind.as_ref().map_or(&behind, Shared::schema))?;
         let expressions =
             expressions.iter().map(|expression| compiler.compile(expression)).collect::<Result<Vec<_>>>()?;
         let projection = Projection::new(expressions, projected.len());
-        Ok(Self { reads, projected, filter, projection, output: Arc::clone(output) })
+        Ok(Self { reads, shared, projected, filter, shared_behind, projection, output: Arc::clone(output) })
     }
 
     /// What the projection reads of the rows that pass the filter.
     fn filtered(&self, batch: &ChangelogBatch) -> Result<ChangelogBatch> {
-        let batch = batch.with_rows(self.reads.read(batch.rows())?)?;
+        let mut batch = batch.with_rows(self.reads.read(batch.rows())?)?;
         let Some(filter) = &self.filter else {
             return Ok(batch);
         };
+        if let Some(shared) = &self.shared {
+            batch = shared.add_to(&batch)?;
+        }
         let mask = filter.evaluate(batch.rows()).map_err(from_datafusion)?;
         let batch = batch.project(&self.projected)?;
         match mask {
@@ -119,8 +137,14 @@ impl Calc {
 
 impl Operator for Calc {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
-        let batch = self.filtered(&batch)?;
-        if batch.is_empty() { Ok(()) } else { output(self.projected(batch)?) }
+        let mut batch = self.filtered(&batch)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if let Some(shared) = &self.shared_behind {
+            batch = shared.add_to(&batch)?;
+        }
+        output(self.projected(batch)?)
     }
 }
 
@@ -138,6 +162,13 @@ impl Projection {
             None => Self::Expressions(expressions),
         }
     }
+}
+
+/// The columns that expressions name, in the order of the schema.
+fn columns_of(expressions: &[Expr], schema: &SchemaRef) -> Vec<usize> {
+    let names: HashSet<&str> =
+        expressions.iter().flat_map(Expr::column_refs).map(|column| column.name.as_str()).collect();
+    (0..schema.fields().len()).filter(|column| names.contains(schema.field(*column).name().as_str())).collect()
 }
 
 /// Compiles expressions over the columns of one schema.
@@ -199,6 +230,17 @@ mod tests {
         assert_eq!(run(calc, "id INT, name STRING, qty INT", "+I 1 a 9 / -D 2 b 4", "id INT"), "+I 2");
         let calc = sluice_plan::Calc { filter: Some(col("qty").gt(lit(5))), projection: vec![lit("x")] };
         assert_eq!(run(calc, "id INT, qty INT", "+I 1 9 / -D 2 4 / -D 3 6", "c STRING"), "+I x / -D x");
+    }
+
+    #[test]
+    fn what_filter_and_projection_have_in_common_is_computed_once() {
+        let twice = || col("qty") * lit(2);
+        let calc = sluice_plan::Calc {
+            filter: Some(twice().gt(lit(5)).and(twice().lt(lit(20)))),
+            projection: vec![col("id"), twice() + col("id"), twice() + col("id") - lit(1)],
+        };
+        let result = run(calc, "id INT, qty INT", "+I 1 9 / +I 2 2 / -D 3 4 / +I 4 10", "id INT, a INT, b INT");
+        assert_eq!(result, "+I 1 19 18 / -D 3 11 10");
     }
 
     #[test]

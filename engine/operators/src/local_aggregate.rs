@@ -16,7 +16,7 @@ use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take_arrays;
 use sluice_model::{ChangelogBatch, Error, Result};
 
-use crate::group_aggregate::Call;
+use crate::group_aggregate::Calls;
 use crate::key_index::{KeyIndex, Slot};
 use crate::time::millis;
 use crate::{Operator, Output};
@@ -31,7 +31,7 @@ pub struct LocalAggregate {
     /// Length and offset of a slice.
     slice: (i64, i64),
     index: KeyIndex,
-    calls: Vec<Call>,
+    calls: Calls,
     /// Slots that the calls have room for.
     capacity: usize,
     /// Batches that are still not looked through.
@@ -52,7 +52,7 @@ impl LocalAggregate {
         let mut types: Vec<DataType> =
             node.group.iter().map(|column| input.field(*column).data_type().clone()).collect();
         types.push(DataType::Int64);
-        let calls = node.calls.iter().map(|call| Call::new(call, input, false)).collect::<Result<_>>()?;
+        let calls = Calls::new(&node.calls, input, false)?;
         Ok(Self {
             group: node.group.clone(),
             time: node.time,
@@ -99,7 +99,7 @@ impl Operator for LocalAggregate {
         let groups: Vec<Slot> = (0..).take(firsts.len()).collect();
         if groups.len() > self.capacity {
             self.capacity = groups.len();
-            self.calls.iter_mut().for_each(|call| call.resize(self.capacity));
+            self.calls.resize(self.capacity);
         }
         let weights = vec![1; slots.len()];
         let mut counts = vec![0_i64; groups.len()];
@@ -107,11 +107,9 @@ impl Operator for LocalAggregate {
         let mut columns = group;
         columns.push(Arc::new(slices.reinterpret_cast::<arrow_array::types::TimestampMillisecondType>()));
         let mut columns = take_arrays(&columns, &UInt32Array::from(firsts), None).map_err(Error::from_arrow)?;
-        for call in &mut self.calls {
-            call.update(batch.rows(), &slots, &weights)?;
-            columns.push(call.evaluate(&groups)?);
-            groups.iter().for_each(|group| call.clear(*group));
-        }
+        self.calls.update(batch.rows(), &slots, &weights)?;
+        columns.extend(self.calls.evaluate(&groups)?);
+        self.calls.clear(&groups)?;
         columns.push(Arc::new(Int64Array::from(counts)));
         let rows = RecordBatch::try_new(Arc::clone(&self.output), columns).map_err(Error::from_arrow)?;
         output(ChangelogBatch::append(rows))

@@ -44,11 +44,6 @@ impl Reads {
         rewritten.map(|rewritten| rewritten.data).map_err(from_datafusion)
     }
 
-    /// Number of things that are read so far.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Compiles them over the input.
     pub(crate) fn compile(self, compiler: &Compiler, input: &SchemaRef) -> Result<CompiledReads> {
         let expressions = self.0.iter().map(|expression| compiler.compile(expression)).collect::<Result<Vec<_>>>()?;

@@ -65,7 +65,15 @@ impl<M: Copy> RowStore<M> {
     /// # Errors
     /// More rows, or a longer row, than 32 bits can count.
     pub(crate) fn insert(&mut self, row: &[u8], meta: M) -> Result<RowId> {
-        let length = row_length(row)?;
+        self.insert_parts(&[row], meta)
+    }
+
+    /// Adds a row that consists of these parts.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub(crate) fn insert_parts(&mut self, parts: &[&[u8]], meta: M) -> Result<RowId> {
+        let length = row_length(parts)?;
         let next = || {
             RowId::try_from(self.places.len())
                 .ok()
@@ -73,7 +81,7 @@ impl<M: Copy> RowStore<M> {
                 .ok_or_else(|| Error::fix("an operator keeps more than 2^32 rows"))
         };
         let id = self.free.pop().map_or_else(next, Ok)?;
-        let (chunk, start) = self.write(id, row);
+        let (chunk, start) = self.write(id, parts, length);
         let place = Place { chunk, start, length, meta };
         match self.places.get_mut(id as usize) {
             Some(old) => *old = place,
@@ -87,7 +95,7 @@ impl<M: Copy> RowStore<M> {
     /// # Errors
     /// As [`insert`](Self::insert).
     pub(crate) fn replace(&mut self, id: RowId, row: &[u8]) -> Result<()> {
-        let length = row_length(row)?;
+        let length = row_length(&[row])?;
         let place = &self.places[id as usize];
         if place.length == length {
             let start = place.start as usize;
@@ -95,7 +103,7 @@ impl<M: Copy> RowStore<M> {
             return Ok(());
         }
         self.discard(id);
-        let (chunk, start) = self.write(id, row);
+        let (chunk, start) = self.write(id, &[row], length);
         let meta = self.places[id as usize].meta;
         self.places[id as usize] = Place { chunk, start, length, meta };
         Ok(())
@@ -153,9 +161,9 @@ impl<M: Copy> RowStore<M> {
         chunks + memory::of_vec(&self.places) + memory::of_vec(&self.free)
     }
 
-    fn write(&mut self, id: RowId, row: &[u8]) -> (u32, u32) {
+    fn write(&mut self, id: RowId, parts: &[&[u8]], length: u32) -> (u32, u32) {
         let used = self.chunks[self.current as usize].bytes.len();
-        if used > 0 && used + HEADER + row.len() > CHUNK {
+        if used > 0 && used + HEADER + length as usize > CHUNK {
             let full = self.current;
             self.current = self.empty_chunk();
             self.reclaim(full);
@@ -163,11 +171,10 @@ impl<M: Copy> RowStore<M> {
         let current = self.current;
         let chunk = &mut self.chunks[current as usize];
         chunk.bytes.extend_from_slice(&id.to_le_bytes());
-        // `insert` and `replace` have checked that the length fits.
-        chunk.bytes.extend_from_slice(&(row.len() as u32).to_le_bytes());
+        chunk.bytes.extend_from_slice(&length.to_le_bytes());
         let start = chunk.bytes.len() as u32;
-        chunk.bytes.extend_from_slice(row);
-        chunk.live += HEADER + row.len();
+        parts.iter().for_each(|part| chunk.bytes.extend_from_slice(part));
+        chunk.live += HEADER + length as usize;
         (current, start)
     }
 
@@ -205,7 +212,7 @@ impl<M: Copy> RowStore<M> {
             let start = offset + HEADER;
             let place = self.places[id as usize];
             if place.chunk == index && place.start as usize == start {
-                let (chunk, moved) = self.write(id, &bytes[start..start + length]);
+                let (chunk, moved) = self.write(id, &[&bytes[start..start + length]], place.length);
                 let place = &mut self.places[id as usize];
                 (place.chunk, place.start) = (chunk, moved);
             }
@@ -219,9 +226,10 @@ impl<M: Copy> RowStore<M> {
     }
 }
 
-fn row_length(row: &[u8]) -> Result<u32> {
+fn row_length(parts: &[&[u8]]) -> Result<u32> {
     // A row starts within a chunk, so that its start fits where its length does.
-    u32::try_from(row.len()).map_err(|_| Error::fix("a row that an operator has to keep is larger than 4 GiB"))
+    u32::try_from(parts.iter().map(|part| part.len()).sum::<usize>())
+        .map_err(|_| Error::fix("a row that an operator has to keep is larger than 4 GiB"))
 }
 
 fn number(bytes: &[u8], offset: usize) -> u32 {

@@ -133,8 +133,8 @@ async fn overlapping_windows_are_put_together_from_slices() {
         let mut world = World::new(name).await;
         world.run(&format!("SET 'parallelism.default' = '{parallelism}'")).await;
         let counted = format!(
-            "SELECT k, window_end, COUNT(*) AS n, SUM(v + 1) FILTER (WHERE v > 1) AS s, MIN(v) AS least FROM {HOP} \
-             GROUP BY k, window_start, window_end"
+            "SELECT k, window_end, COUNT(*) AS n, AVG(v) AS m, AVG(CAST(v AS DECIMAL(5, 1))) FILTER (WHERE v > 1) AS d, \
+             SUM(v + 1) FILTER (WHERE v > 1) AS s, MIN(v) AS least FROM {HOP} GROUP BY k, window_start, window_end"
         );
         let query = format!(
             "SELECT a.* FROM ({counted}) a JOIN ({counted}) b ON a.k = b.k AND a.window_end = b.window_end AND a.n = b.n \
@@ -151,14 +151,14 @@ async fn overlapping_windows_are_put_together_from_slices() {
         world.push("l", "17 c 1");
         world
             .expect(&[
-                "+I a 02 1 NULL 1",
-                "+I a 06 3 6 1",
-                "+I a 10 5 12 1",
-                "+I a 14 1 NULL 1",
-                "+I b 10 1 8 7",
-                "+I b 14 1 8 7",
-                "+I c 10 1 NULL 1",
-                "+I c 14 1 NULL 1",
+                "+I a 02 1 1 NULL NULL 1",
+                "+I a 06 3 2 5.000000 6 1",
+                "+I a 10 5 2 3.000000 12 1",
+                "+I a 14 1 1 NULL NULL 1",
+                "+I b 10 1 7 7.000000 8 7",
+                "+I b 14 1 7 7.000000 8 7",
+                "+I c 10 1 1 NULL NULL 1",
+                "+I c 14 1 1 NULL NULL 1",
             ])
             .await;
         // One row for one window, the other for two.

@@ -9,42 +9,49 @@
 use arrow_array::ArrayRef;
 use arrow_array::types::Int32Type;
 use datafusion_common::Result;
-use regex::{Captures, Regex};
+use regex::{CaptureLocations, Captures, Regex};
 use sluice_model::SqlType;
 
-use super::{PatternCache, compile};
+use super::{PatternCache, compile, with_patterns};
 use crate::collection::string_lists;
 use crate::function::{Call, Definition, Kind};
 
 pub(crate) fn definitions() -> Vec<Definition> {
     use Kind::{Integer, String};
     vec![
-        Definition::new("regexp", &[String, String], SqlType::Boolean, regexp).fallible(),
-        Definition::new("regexp_replace", &[String, String, String], SqlType::STRING, regexp_replace)
-            .nullable()
-            .fallible(),
-        Definition::new("regexp_extract", &[String, String], SqlType::STRING, regexp_extract)
-            .or(&[String, String, Integer])
-            .nullable()
-            .fallible(),
-        Definition::new(
-            "regexp_extract_all",
-            &[String, String],
-            SqlType::Array(Box::new(SqlType::STRING)),
-            extract_all,
-        )
+        Definition::new("regexp", &[String, String], SqlType::Boolean, |call| {
+            with_patterns(|cache| regexp(call, cache))
+        })
+        .fallible(),
+        Definition::new("regexp_replace", &[String, String, String], SqlType::STRING, |call| {
+            with_patterns(|cache| regexp_replace(call, cache))
+        })
+        .nullable()
+        .fallible(),
+        Definition::new("regexp_extract", &[String, String], SqlType::STRING, |call| {
+            with_patterns(|cache| regexp_extract(call, cache))
+        })
+        .or(&[String, String, Integer])
+        .nullable()
+        .fallible(),
+        Definition::new("regexp_extract_all", &[String, String], SqlType::Array(Box::new(SqlType::STRING)), |call| {
+            with_patterns(|cache| extract_all(call, cache))
+        })
         .or(&[String, String, Integer])
         .nullable()
         .fallible(),
         Definition::new("regexp_count", &[String, String], SqlType::Int, regexp_count).nullable().fallible(),
         Definition::new("regexp_instr", &[String, String], SqlType::Int, regexp_instr).nullable().fallible(),
-        Definition::new("regexp_substr", &[String, String], SqlType::STRING, regexp_substr).nullable().fallible(),
+        Definition::new("regexp_substr", &[String, String], SqlType::STRING, |call| {
+            with_patterns(|cache| regexp_substr(call, cache))
+        })
+        .nullable()
+        .fallible(),
     ]
 }
 
-fn regexp(call: &Call<'_>) -> Result<ArrayRef> {
+fn regexp(call: &Call<'_>, cache: &mut PatternCache) -> Result<ArrayRef> {
     let (texts, patterns) = (call.strings(0)?, call.strings(1)?);
-    let mut cache = PatternCache::default();
     let mut result = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
         let value = match (texts.get(row), patterns.get(row)) {
@@ -57,9 +64,8 @@ fn regexp(call: &Call<'_>) -> Result<ArrayRef> {
     call.truths(|row| result[row])
 }
 
-fn regexp_replace(call: &Call<'_>) -> Result<ArrayRef> {
+fn regexp_replace(call: &Call<'_>, cache: &mut PatternCache) -> Result<ArrayRef> {
     let (texts, patterns, replacements) = (call.strings(0)?, call.strings(1)?, call.strings(2)?);
-    let mut cache = PatternCache::default();
     call.write_strings(|row, out| {
         let (Some(text), Some(pattern), Some(replacement)) = (texts.get(row), patterns.get(row), replacements.get(row))
         else {
@@ -130,10 +136,10 @@ fn group_of<'t>(text: &str, groups: &Captures<'t>) -> Option<(&'t str, usize)> {
     Some((groups.get(index).map_or("", |group| group.as_str()), length))
 }
 
-fn regexp_extract(call: &Call<'_>) -> Result<ArrayRef> {
+fn regexp_extract(call: &Call<'_>, cache: &mut PatternCache) -> Result<ArrayRef> {
     let (texts, patterns) = (call.strings(0)?, call.strings(1)?);
     let groups = (call.len() > 2).then(|| call.integers(2)).transpose()?;
-    let mut cache = PatternCache::default();
+    let mut places: Option<CaptureLocations> = None;
     call.write_strings(|row, out| {
         let group = groups.as_ref().map_or(Some(0), |groups| groups.get(row));
         let (Some(text), Some(pattern), Some(group)) = (texts.get(row), patterns.get(row), group) else {
@@ -142,16 +148,24 @@ fn regexp_extract(call: &Call<'_>) -> Result<ArrayRef> {
         let (Some(regex), Ok(group)) = (cache.get(pattern, compile)?, usize::try_from(group)) else {
             return Ok(false);
         };
-        let found = regex.captures(text).and_then(|captures| captures.get(group));
-        out.push_str(found.map_or("", |found| found.as_str()));
+        let found = if group == 0 {
+            regex.find(text).map(|found| found.range())
+        } else {
+            // Where groups lie is written to the same memory for row after row.
+            let groups = match &mut places {
+                Some(places) if places.len() == regex.captures_len() => places,
+                places => places.insert(regex.capture_locations()),
+            };
+            regex.captures_read(groups, text).and_then(|_| groups.get(group)).map(|(start, end)| start..end)
+        };
+        out.push_str(found.clone().map_or("", |found| &text[found]));
         Ok(found.is_some())
     })
 }
 
-fn extract_all(call: &Call<'_>) -> Result<ArrayRef> {
+fn extract_all(call: &Call<'_>, cache: &mut PatternCache) -> Result<ArrayRef> {
     let (texts, patterns) = (call.strings(0)?, call.strings(1)?);
     let groups = (call.len() > 2).then(|| call.integers(2)).transpose()?;
-    let mut cache = PatternCache::default();
     string_lists(call.rows, |row, items| {
         let group = groups.as_ref().map_or(Some(1), |groups| groups.get(row));
         let (Some(text), Some(pattern), Some(group)) = (texts.get(row), patterns.get(row), group) else {
@@ -173,11 +187,12 @@ fn extract_all(call: &Call<'_>) -> Result<ArrayRef> {
 /// A number from each text and its pattern; `NULL` without either or with an invalid pattern.
 fn numbers(call: &Call<'_>, number: impl Fn(&Regex, &str) -> usize) -> Result<ArrayRef> {
     let (texts, patterns) = (call.strings(0)?, call.strings(1)?);
-    let mut cache = PatternCache::default();
-    call.primitive::<Int32Type>(|row| {
-        let (Some(text), Some(pattern)) = (texts.get(row), patterns.get(row)) else { return Ok(None) };
-        let regex = cache.get(pattern, compile)?;
-        Ok(regex.and_then(|regex| i32::try_from(number(regex, text)).ok()))
+    with_patterns(|cache| {
+        call.primitive::<Int32Type>(|row| {
+            let (Some(text), Some(pattern)) = (texts.get(row), patterns.get(row)) else { return Ok(None) };
+            let regex = cache.get(pattern, compile)?;
+            Ok(regex.and_then(|regex| i32::try_from(number(regex, text)).ok()))
+        })
     })
 }
 
@@ -189,9 +204,8 @@ fn regexp_instr(call: &Call<'_>) -> Result<ArrayRef> {
     numbers(call, |regex, text| regex.find(text).map_or(0, |found| crate::text::char_count(&text[..found.start()]) + 1))
 }
 
-fn regexp_substr(call: &Call<'_>) -> Result<ArrayRef> {
+fn regexp_substr(call: &Call<'_>, cache: &mut PatternCache) -> Result<ArrayRef> {
     let (texts, patterns) = (call.strings(0)?, call.strings(1)?);
-    let mut cache = PatternCache::default();
     call.write_strings(|row, out| {
         let (Some(text), Some(pattern)) = (texts.get(row), patterns.get(row)) else { return Ok(false) };
         let found = cache.get(pattern, compile)?.and_then(|regex| regex.find(text));

@@ -2,6 +2,7 @@
 
 use arrow_array::ArrayRef;
 use datafusion_common::Result;
+use memchr::memmem::Finder;
 use sluice_model::SqlType;
 
 use super::{byte_of, char_count};
@@ -47,16 +48,22 @@ fn substring(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn replace(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, searches, replacements) = (call.strings(0)?, call.strings(1)?, call.strings(2)?);
+    // What is looked for is prepared once if it is the same in every row.
+    let constant = call.literal(1).filter(|search| !search.is_empty()).map(Finder::new);
     call.write_strings(|row, out| {
         let (Some(text), Some(search), Some(replacement)) = (texts.get(row), searches.get(row), replacements.get(row))
         else {
             return Ok(false);
         };
         let mut end = 0;
-        for (at, found) in text.match_indices(search) {
+        let mut found = |at: usize, out: &mut String| {
             out.push_str(&text[end..at]);
             out.push_str(replacement);
-            end = at + found.len();
+            end = at + search.len();
+        };
+        match &constant {
+            Some(finder) => finder.find_iter(text.as_bytes()).for_each(|at| found(at, out)),
+            None => text.match_indices(search).for_each(|(at, _)| found(at, out)),
         }
         out.push_str(&text[end..]);
         Ok(true)

@@ -17,9 +17,13 @@ pub(super) fn definitions() -> Vec<Definition> {
     let text = |name, parameters: &[Kind], kernel| Definition::new(name, parameters, SqlType::STRING, kernel);
     vec![
         text("upper", &[String], |call| {
-            rewritten(call, |text, out| extend(out, text.chars().flat_map(char::to_uppercase)))
+            let upper =
+                |text: &str, out: &mut std::string::String| extend(out, text.chars().flat_map(char::to_uppercase));
+            call.rewrite_ascii(<[u8]>::make_ascii_uppercase, upper)
         }),
-        text("lower", &[String], |call| rewritten(call, |text, out| out.push_str(&text.to_lowercase()))),
+        text("lower", &[String], |call| {
+            call.rewrite_ascii(<[u8]>::make_ascii_lowercase, |text, out| out.push_str(&text.to_lowercase()))
+        }),
         text("initcap", &[String], |call| rewritten(call, initcap)),
         text("reverse", &[String], |call| rewritten(call, |text, out| extend(out, text.chars().rev()))),
         Definition::new("char_length", &[String], SqlType::Int, |call| {

@@ -1,5 +1,7 @@
 //! `DATE_FORMAT`, `TO_DATE`, `TO_TIMESTAMP`, `CONVERT_TZ`: timestamps and their texts.
 
+use std::ops::Range;
+
 use arrow_array::types::Date32Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
@@ -70,6 +72,8 @@ fn date_format(call: &Call<'_>) -> Result<ArrayRef> {
     }
     let times = WallTimes::new(cells.array(), call.session.time_zone)?;
     let mut compiled = Patterns::new(Style::Strict);
+    let has_one_pattern = call.is_constant(1);
+    let mut last: Option<((i64, i64), Range<usize>)> = None;
     call.write_strings(|row, out| {
         let (Some(at), Some(pattern)) = (cells.position(row), patterns.get(row)) else { return Ok(false) };
         let wall = times.get(at);
@@ -78,7 +82,17 @@ fn date_format(call: &Call<'_>) -> Result<ArrayRef> {
         } else {
             0
         };
-        compiled.get(pattern)?.format(wall, offset, out);
+        let pattern = compiled.get(pattern)?;
+        // Times within one unit of the pattern have one text, and times mostly come in their order.
+        let unit = pattern.unit().filter(|_| has_one_pattern).map(|unit| (wall.seconds.div_euclid(unit), offset));
+        match &last {
+            Some((known, text)) if unit == Some(*known) => out.extend_from_within(text.clone()),
+            _ => {
+                let start = out.len();
+                pattern.format(wall, offset, out);
+                last = unit.map(|unit| (unit, start..out.len()));
+            }
+        }
         Ok(true)
     })
 }

@@ -54,11 +54,26 @@ enum Item {
     EndOptional,
 }
 
+impl Item {
+    /// Seconds of the unit that it shows; a day if that is longer, `None` if it is less than a second.
+    fn unit(&self) -> Option<i64> {
+        match self {
+            Self::Field('S' | 'n', _) => None,
+            Self::Field('s', _) => Some(1),
+            Self::Field('m', _) => Some(60),
+            Self::Field('H' | 'h' | 'k' | 'K' | 'a', _) => Some(3600),
+            _ => Some(SECONDS_PER_DAY),
+        }
+    }
+}
+
 /// A compiled pattern.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     items: Vec<Item>,
     style: Style,
+    /// Seconds of the smallest unit that it shows; `None` if that is less than one.
+    unit: Option<i64>,
 }
 
 /// Fields that a text has; what it does not have is `None`.
@@ -110,7 +125,14 @@ impl Pattern {
                 other => push_text(&mut items, other.encode_utf8(&mut [0; 4])),
             }
         }
-        Ok(Self { items, style })
+        let unit = items.iter().map(Item::unit).collect::<Option<Vec<_>>>();
+        let unit = unit.map(|units| units.into_iter().fold(SECONDS_PER_DAY, i64::min));
+        Ok(Self { items, style, unit })
+    }
+
+    /// Seconds of the smallest unit that it shows: times within the same one have the same text.
+    pub(crate) fn unit(&self) -> Option<i64> {
+        self.unit
     }
 
     /// Writes a wall-clock time; `offset` is that of its zone, in seconds.

@@ -4,6 +4,7 @@ mod aggregates;
 mod arithmetic;
 mod casts;
 mod collections;
+mod columns;
 mod conditions;
 mod harness;
 mod json;

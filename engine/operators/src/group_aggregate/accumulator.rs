@@ -115,6 +115,7 @@ pub(super) fn accumulator(call: &AggregateCall, types: &[DataType], retracts: bo
         "sum" => sum(&first()?, &result, Number::Sum)?,
         "sum0" | "$sum0" => sum(&first()?, &result, Number::SumOrZero)?,
         "avg" => sum(&first()?, &result, Number::Average)?,
+        "$avg" => sum(&first()?, &result, Number::AverageOfSums)?,
         "min" if retracts => Box::new(RetractableExtreme::new(first()?, false)?),
         "max" if retracts => Box::new(RetractableExtreme::new(first()?, true)?),
         "min" => kept(first()?, Rule::Least)?,

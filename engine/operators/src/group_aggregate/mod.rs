@@ -29,6 +29,7 @@
 mod accumulator;
 mod call;
 mod codec;
+mod distinct;
 mod emission;
 mod extreme;
 mod in_order;
@@ -51,7 +52,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 
-pub(crate) use self::call::Call;
+pub(crate) use self::call::Calls;
 use self::emission::Emission;
 use self::marks::{LIVE, Marks};
 use self::window::Windows;
@@ -69,7 +70,7 @@ pub struct GroupAggregate {
     /// Rows of each group, by slot.
     rows: Vec<i64>,
     marks: Marks,
-    calls: Vec<Call>,
+    calls: Calls,
     tables: Vec<StateTable>,
     output: SchemaRef,
     /// By slot: the place among the touched groups of a batch; [`UNTOUCHED`] between batches.
@@ -107,7 +108,7 @@ impl GroupAggregate {
             return Err(Error::bug("a group column that is not there"));
         }
         let types: Vec<DataType> = node.group.iter().map(|column| input.field(*column).data_type().clone()).collect();
-        let calls = node.calls.iter().map(|call| Call::new(call, input, node.retracts)).collect::<Result<Vec<_>>>()?;
+        let calls = Calls::new(&node.calls, input, node.retracts)?;
         let mut operator = Self {
             group: node.group.clone(),
             retracts: node.retracts,
@@ -124,7 +125,7 @@ impl GroupAggregate {
             row_count: node.row_count,
             ttl: None,
         };
-        operator.tables = operator.describe_tables(&node.calls, &types);
+        operator.tables = operator.describe_tables(&node.calls, &types)?;
         Ok(operator)
     }
 
@@ -136,9 +137,7 @@ impl GroupAggregate {
             self.rows.resize(capacity, 0);
             self.marks.resize(capacity);
             self.places.resize(capacity, UNTOUCHED);
-            for call in &mut self.calls {
-                call.resize(capacity);
-            }
+            self.calls.resize(capacity);
         }
         Ok(slots)
     }
@@ -193,10 +192,6 @@ impl GroupAggregate {
         Ok(weights)
     }
 
-    fn evaluate(&self, slots: &[Slot]) -> Result<Vec<ArrayRef>> {
-        self.calls.iter().map(|call| call.evaluate(slots)).collect()
-    }
-
     /// Whether groups are there after a batch; those that are not any more are forgotten.
     fn settle(&mut self, touched: &Touched) -> Vec<bool> {
         let lives = |(slot, was): (&Slot, &bool)| {
@@ -211,22 +206,22 @@ impl GroupAggregate {
     }
 
     /// Starts anew where no rows are left, whatever the input has failed to take back.
-    fn clear_empty(&mut self, slots: &[Slot]) {
-        for slot in slots.iter().filter(|slot| self.rows[**slot as usize] == 0) {
-            self.calls.iter_mut().for_each(|call| call.clear(*slot));
-        }
+    fn clear_empty(&mut self, slots: &[Slot]) -> Result<()> {
+        let empty: Vec<Slot> = slots.iter().copied().filter(|slot| self.rows[*slot as usize] == 0).collect();
+        self.calls.clear(&empty)
     }
 
     /// Forgets the groups whose time is over.
-    fn expire(&mut self) {
-        let Some(ttl) = &self.ttl else { return };
+    fn expire(&mut self) -> Result<()> {
+        let Some(ttl) = &self.ttl else { return Ok(()) };
         let expired: Vec<Slot> =
             self.index.slots().filter(|slot| self.marks.is(*slot, LIVE) && ttl.is_expired(*slot)).collect();
+        self.calls.clear(&expired)?;
         for slot in expired {
             self.rows[slot as usize] = 0;
-            self.calls.iter_mut().for_each(|call| call.clear(slot));
             self.forget(slot);
         }
+        Ok(())
     }
 
     /// Forgets a group without rows, at the latest with the next snapshot.
@@ -248,11 +243,9 @@ impl GroupAggregate {
         let slots = self.slots_of(&group, batch.num_rows())?;
         let touched = self.touched(&slots);
         let weights = self.weigh(&slots, batch.kinds())?;
-        for call in &mut self.calls {
-            call.update(batch.rows(), &slots, &weights)?;
-        }
-        self.clear_empty(&touched.slots);
-        let results = self.evaluate(&touched.slots)?;
+        self.calls.update(batch.rows(), &slots, &weights)?;
+        self.clear_empty(&touched.slots)?;
+        let results = self.calls.evaluate(&touched.slots)?;
         for (place, slot) in (0..).zip(&touched.slots) {
             self.places[*slot as usize] = place;
         }
@@ -280,23 +273,21 @@ impl Operator for GroupAggregate {
         let slots = self.slots_of(&group, batch.num_rows())?;
         let touched = self.touched(&slots);
         let is_windowed = self.windows.is_some();
-        let before = if is_windowed { Vec::new() } else { self.evaluate(&touched.slots)? };
+        let before = if is_windowed { Vec::new() } else { self.calls.evaluate(&touched.slots)? };
         let weights = self.weigh(&slots, batch.kinds())?;
         if let Some(ttl) = &mut self.ttl {
             for slot in &touched.slots {
                 ttl.write(*slot);
             }
         }
-        for call in &mut self.calls {
-            call.update(batch.rows(), &slots, &weights)?;
-        }
-        self.clear_empty(&touched.slots);
+        self.calls.update(batch.rows(), &slots, &weights)?;
+        self.clear_empty(&touched.slots)?;
         if is_windowed {
             self.open_windows(&group, &touched)?;
             self.settle(&touched);
             return Ok(());
         }
-        let after = self.evaluate(&touched.slots)?;
+        let after = self.calls.evaluate(&touched.slots)?;
         let is = self.settle(&touched);
         let emission = Emission {
             rows: &touched.rows,
@@ -323,7 +314,7 @@ impl Operator for GroupAggregate {
     fn on_processing_time(&mut self, now_millis: i64, _output: Output<'_>) -> Result<()> {
         if self.ttl.as_mut().is_some_and(|ttl| ttl.advance(now_millis)) {
             self.settle_restored()?;
-            self.expire();
+            self.expire()?;
         }
         Ok(())
     }
@@ -342,8 +333,7 @@ impl Operator for GroupAggregate {
 
     fn state_bytes(&self) -> usize {
         let own = memory::of_vec(&self.rows) + memory::of_vec(&self.places) + self.marks.bytes();
-        let calls: usize = self.calls.iter().map(Call::bytes).sum();
-        self.index.bytes() + own + calls + self.ttl.as_ref().map_or(0, Ttl::bytes)
+        self.index.bytes() + own + self.calls.bytes() + self.ttl.as_ref().map_or(0, Ttl::bytes)
     }
 
     fn state_tables(&self) -> &[StateTable] {

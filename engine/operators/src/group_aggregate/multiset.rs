@@ -144,25 +144,6 @@ impl Multiset {
         Ok(self.index.columns(entries.iter().copied())?.split_off(1))
     }
 
-    /// Leaves rows whose values were there already, or still are, without weight: `DISTINCT`.
-    pub(super) fn keep_distinct(&mut self, groups: &[Slot], values: &[ArrayRef], weights: &mut [i8]) -> Result<()> {
-        let entries = self.entries(groups, values)?;
-        for (entry, weight) in entries.iter().zip(weights) {
-            let counts = match *weight {
-                0 => continue,
-                1.. => self.add(*entry),
-                _ => self.take(*entry),
-            };
-            if !counts {
-                *weight = 0;
-            }
-        }
-        for entry in entries {
-            self.release(entry);
-        }
-        Ok(())
-    }
-
     /// Takes rows of a snapshot back; their entries.
     pub(super) fn restore_entries(&mut self, groups: &[Slot], columns: &[ArrayRef], live: bool) -> Result<Vec<Slot>> {
         let (counts, values) = columns.split_last().ok_or_else(lost)?;

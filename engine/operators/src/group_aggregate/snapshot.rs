@@ -28,7 +28,7 @@ use crate::ttl::read_column;
 const GROUPS: usize = 0;
 
 impl GroupAggregate {
-    pub(super) fn describe_tables(&mut self, calls: &[AggregateCall], group: &[DataType]) -> Vec<StateTable> {
+    pub(super) fn describe_tables(&mut self, calls: &[AggregateCall], group: &[DataType]) -> Result<Vec<StateTable>> {
         let key: Vec<Field> = (0..)
             .zip(group)
             .map(|(n, data_type): (u32, _)| Field::new(format!("group{n}"), data_type.clone(), true))
@@ -39,18 +39,19 @@ impl GroupAggregate {
             StateTable { name, schema: Arc::new(Schema::new(fields)), key, distribution }
         };
         let mut columns = vec![Field::new("rows", DataType::Int64, false)];
-        let mut sides = Vec::new();
-        for (n, (call, described)) in self.calls.iter_mut().zip(calls).enumerate() {
-            let named = |(name, data_type)| Field::new(format!("{n}.{}.{name}", described.function), data_type, true);
-            columns.extend(call.state_columns().into_iter().map(named));
-            for (name, side) in call.sides() {
-                let (columns, key_columns) = side.columns();
-                let columns = columns.into_iter().map(|(name, data_type)| Field::new(name, data_type, true));
-                sides.push(table(format!("{n}.{name}"), columns.collect(), key_columns));
-            }
+        for (n, (own, call)) in self.calls.state_columns().zip(calls).enumerate() {
+            let named = |(name, data_type)| Field::new(format!("{n}.{}.{name}", call.function), data_type, true);
+            columns.extend(own.into_iter().map(named));
         }
+        let mut sides = Vec::new();
+        self.calls.visit_sides(|n, name, side| {
+            let (columns, key_columns) = side.columns();
+            let columns = columns.into_iter().map(|(name, data_type)| Field::new(name, data_type, true));
+            sides.push(table(format!("{n}.{name}"), columns.collect(), key_columns));
+            Ok(())
+        })?;
         let watermark = self.windows.is_some().then(OpenWindows::<Slot>::state_table);
-        std::iter::once(table("groups".to_owned(), columns, 0)).chain(sides).chain(watermark).collect()
+        Ok(std::iter::once(table("groups".to_owned(), columns, 0)).chain(sides).chain(watermark).collect())
     }
 
     pub(super) fn write_snapshot(&mut self, scope: Scope, output: StateOutput<'_>) -> Result<()> {
@@ -59,14 +60,14 @@ impl GroupAggregate {
             windows.open.snapshot(last, output)?;
         }
         let Self { calls, tables, index, .. } = self;
-        let sides = calls.iter_mut().flat_map(|call| call.sides());
-        for (table, (_, side)) in (GROUPS + 1..).zip(sides) {
-            let schema = &tables[table].schema;
+        let mut tables = tables.iter().enumerate().skip(GROUPS + 1);
+        calls.visit_sides(|_, _, side| {
+            let (table, described) = tables.next().ok_or_else(lost)?;
             side.snapshot(scope, &mut |kind, groups, columns| {
                 let key = index.columns(groups.iter().copied())?;
-                output(table, rows(schema, kind, groups.len(), key.into_iter().chain(columns))?)
-            })?;
-        }
+                output(table, rows(&described.schema, kind, groups.len(), key.into_iter().chain(columns))?)
+            })
+        })?;
         self.write_groups(scope, output)
     }
 
@@ -77,9 +78,7 @@ impl GroupAggregate {
             for slots in slots.chunks(BATCH_ROWS) {
                 let mut columns = self.index.columns(slots.iter().copied())?;
                 columns.push(gather(&self.rows, slots));
-                for call in &self.calls {
-                    columns.extend(call.state(slots)?);
-                }
+                columns.extend(self.calls.state(slots)?);
                 columns.extend(self.ttl.as_ref().map(|ttl| ttl.column(slots.iter().copied())));
                 output(GROUPS, rows(&self.tables[GROUPS].schema, kind, slots.len(), columns)?)?;
             }
@@ -117,10 +116,13 @@ impl GroupAggregate {
         if table == GROUPS {
             return self.read_groups(&slots, columns, live);
         }
-        let mut sides = self.calls.iter_mut().flat_map(|call| call.sides());
-        let side = sides.nth(table - GROUPS - 1);
-        let (_, side) = side.ok_or_else(|| Error::bug(format!("an aggregate has no state table {table}")))?;
-        side.restore(&slots, columns, live)
+        let (mut number, mut is_there) = (GROUPS, false);
+        self.calls.visit_sides(|_, _, side| {
+            number += 1;
+            is_there |= number == table;
+            if number == table { side.restore(&slots, columns, live) } else { Ok(()) }
+        })?;
+        if is_there { Ok(()) } else { Err(Error::bug(format!("an aggregate has no state table {table}"))) }
     }
 
     fn read_groups(&mut self, slots: &[Slot], columns: &[ArrayRef], live: bool) -> Result<()> {
@@ -136,14 +138,7 @@ impl GroupAggregate {
             let written = read_column(columns)?;
             slots.iter().enumerate().for_each(|(row, slot)| ttl.restore(*slot, written(row)));
         }
-        let mut rest = columns.get(1..).unwrap_or_default();
-        for call in &mut self.calls {
-            let own = call.state_columns().len();
-            let (columns, others) = rest.split_at_checked(own).ok_or_else(lost)?;
-            call.restore(slots, columns)?;
-            rest = others;
-        }
-        Ok(())
+        self.calls.restore(slots, columns.get(1..).unwrap_or_default())
     }
 
     /// Forgets groups that were deleted in the course of what was restored. The next snapshot says so
@@ -153,10 +148,8 @@ impl GroupAggregate {
             return Ok(());
         }
         let dead: Vec<Slot> = self.index.slots().filter(|slot| !self.marks.is(*slot, LIVE)).collect();
-        for slot in dead {
-            self.calls.iter_mut().for_each(|call| call.clear(slot));
-            self.marks.keep(slot);
-        }
+        self.calls.clear(&dead)?;
+        dead.into_iter().for_each(|slot| self.marks.keep(slot));
         self.reopen_windows()
     }
 }

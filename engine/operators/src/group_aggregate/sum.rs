@@ -6,6 +6,8 @@
 //! | `DECIMAL` | 128 bits, and how often they overflowed | `NULL` while it needs more than 38 digits |
 //! | `FLOAT`, `DOUBLE` | `DOUBLE` | infinity |
 //!
+//! An average may be put together from sums over parts and their numbers of values (`$avg`).
+//!
 //! Floating-point sums drift where values are taken back, in Flink as well: `0.1 + 0.2 - 0.1` is not
 //! `0.2`. A sum over no values starts again from zero.
 
@@ -96,6 +98,19 @@ pub(super) enum Number {
     SumOrZero,
     /// `AVG`.
     Average,
+    /// `AVG` of sums over parts, each with its number of values.
+    AverageOfSums,
+}
+
+/// Counts the values of parts: the second argument of an average of sums. Each part was counted as one.
+fn count_parts(number: Number, counts: &mut [i64], input: &Input<'_>) -> Result<()> {
+    if number == Number::AverageOfSums {
+        let of_parts = primitive::<Int64Type>(input.arguments.get(1).ok_or_else(lost)?)?;
+        for ((slot, weight), values) in input.rows().zip(of_parts.values()) {
+            counts[slot] += i64::from(weight) * (*values - 1);
+        }
+    }
+    Ok(())
 }
 
 /// The sum or average of arguments of this type.
@@ -141,7 +156,7 @@ impl<T> IntegerSum<T> {
             Number::SumOrZero => Some(sum),
             _ if count <= 0 => None,
             Number::Sum => Some(sum),
-            Number::Average => Some(sum / count),
+            Number::Average | Number::AverageOfSums => Some(sum / count),
         }
     }
 }
@@ -166,7 +181,7 @@ where
             self.sums[slot] = self.sums[slot].wrapping_add(value.wrapping_mul(weight));
             self.counts[slot] += weight;
         }
-        Ok(())
+        count_parts(self.number, &mut self.counts, input)
     }
 
     fn evaluate(&self, slots: &[Slot]) -> Result<ArrayRef> {
@@ -229,7 +244,9 @@ impl DecimalSum {
             Number::SumOrZero => decimal_sum(sum, self.from, self.scale, self.precision),
             _ if count <= 0 => None,
             Number::Sum => decimal_sum(sum, self.from, self.scale, self.precision),
-            Number::Average => decimal_average(sum, count, self.from, self.scale, self.precision),
+            Number::Average | Number::AverageOfSums => {
+                decimal_average(sum, count, self.from, self.scale, self.precision)
+            }
         }
     }
 
@@ -258,7 +275,7 @@ impl Accumulator for DecimalSum {
             self.add(slot, value.wrapping_mul(i128::from(weight)));
             self.counts[slot] += i64::from(weight);
         }
-        Ok(())
+        count_parts(self.number, &mut self.counts, input)
     }
 
     fn evaluate(&self, slots: &[Slot]) -> Result<ArrayRef> {
@@ -314,7 +331,7 @@ impl<T> FloatSum<T> {
             Number::SumOrZero => Some(sum),
             _ if count <= 0 => None,
             Number::Sum => Some(sum),
-            Number::Average => Some(sum / count as f64),
+            Number::Average | Number::AverageOfSums => Some(sum / count as f64),
         }
     }
 }
@@ -342,7 +359,7 @@ where
                 self.sums[slot] = if self.counts[slot] == 0 { 0.0 } else { sum };
             }
         }
-        Ok(())
+        count_parts(self.number, &mut self.counts, input)
     }
 
     fn evaluate(&self, slots: &[Slot]) -> Result<ArrayRef> {

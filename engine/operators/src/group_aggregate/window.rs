@@ -79,9 +79,9 @@ impl GroupAggregate {
             for slots in slots.chunks(BATCH_ROWS) {
                 output(self.results(slots)?)?;
             }
+            self.calls.clear(&slots)?;
             for slot in slots {
                 self.rows[slot as usize] = 0;
-                self.calls.iter_mut().for_each(|call| call.clear(slot));
                 self.forget(slot);
             }
         }
@@ -102,7 +102,7 @@ impl GroupAggregate {
 
     fn results(&self, slots: &[Slot]) -> Result<ChangelogBatch> {
         let mut columns = self.index.columns(slots.iter().copied())?;
-        columns.extend(self.evaluate(slots)?);
+        columns.extend(self.calls.evaluate(slots)?);
         let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
         let rows = RecordBatch::try_new_with_options(SchemaRef::clone(&self.output), columns, &options);
         Ok(ChangelogBatch::append(rows.map_err(Error::from_arrow)?))

@@ -13,6 +13,7 @@
 //!
 //! A partition that is a window of time is put out once, when its time is over (`window`).
 
+mod arrived;
 mod difference;
 mod layout;
 mod rows;
@@ -36,6 +37,7 @@ use crate::state::BATCH_ROWS;
 use crate::ttl::{self, Ttl, read_column};
 use crate::{Operator, Output, Scope, StateOutput, StateTable};
 
+use arrived::Arrived;
 use difference::{Changes, Comparison};
 use layout::Layout;
 use rows::{Identity, Rows};
@@ -133,8 +135,9 @@ impl Rank {
         }
     }
 
-    /// Takes in rows of a stream of insertions: those that come before the last that is kept.
-    fn append(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// Takes in rows of a stream of insertions: those that come before the last that is kept. Rows of the
+    /// batch that were added, in the order in which they were.
+    fn append(&mut self, batch: &RecordBatch) -> Result<Vec<u32>> {
         let capacity = self.window.0.saturating_add(self.window.1);
         let slots = self.layout.slots(&mut self.rows.index, batch)?;
         let order = self.layout.order(batch)?;
@@ -146,7 +149,7 @@ impl Rank {
         let entering: Vec<u32> =
             (0..batch.num_rows()).filter(|row| enters(&self.rows, *row)).map(|row| row as u32).collect();
         if entering.is_empty() {
-            return Ok(());
+            return Ok(entering);
         }
         let rest = if entering.len() == batch.num_rows() {
             self.layout.rest(batch)?
@@ -154,17 +157,19 @@ impl Rank {
             let indices = UInt32Array::from(entering.clone());
             self.layout.rest(&take_record_batch(batch, &indices).map_err(Error::from_arrow)?)?
         };
-        for (position, row) in entering.into_iter().enumerate() {
-            let (row, slot) = (row as usize, slots[row as usize]);
+        let mut added = Vec::with_capacity(entering.len());
+        for (position, source) in entering.into_iter().enumerate() {
+            let (row, slot) = (source as usize, slots[source as usize]);
             if enters(&self.rows, row) {
                 self.touch(slot);
-                self.rows.add(slot, [order.row(row), &[], rest.row(position)], None)?;
-                if self.rows.partitions[slot as usize].rows.len() > capacity {
+                if self.rows.partitions[slot as usize].rows.len() == capacity {
                     self.rows.remove_last(slot);
                 }
+                self.rows.add(slot, [order.row(row), &[], rest.row(position)], None)?;
+                added.push(source);
             }
         }
-        Ok(())
+        Ok(added)
     }
 
     /// Takes in rows of a stream that takes rows back.
@@ -198,10 +203,15 @@ impl Rank {
         changes
     }
 
-    fn put_out(&self, changes: &Changes, output: Output<'_>) -> Result<()> {
+    /// `arrived` are rows that the batch brought: they need not be read back.
+    fn put_out(&self, changes: &Changes, arrived: Option<&Arrived<'_>>, output: Output<'_>) -> Result<()> {
         for start in (0..changes.rows.len()).step_by(BATCH_ROWS) {
             let range = start..changes.rows.len().min(start + BATCH_ROWS);
-            let mut columns = self.layout.decode(&self.rows, &changes.rows[range.clone()])?;
+            let ids = &changes.rows[range.clone()];
+            let mut columns = match arrived {
+                Some(arrived) => arrived.columns(&self.layout, &self.rows, ids)?,
+                None => self.layout.decode(&self.rows, ids)?,
+            };
             if self.rank_column {
                 columns.push(Arc::new(Int64Array::from(changes.ranks[range.clone()].to_vec())));
             }
@@ -236,10 +246,12 @@ impl Operator for Rank {
         self.batch += 1;
         self.touched.clear();
         self.before.clear();
+        let mut arrived = None;
         if self.retracts {
             self.retract(&batch)?;
         } else if batch.kinds().is_none() {
-            self.append(batch.rows())?;
+            let first = self.rows.next_sequence();
+            arrived = Some(Arrived { batch: batch.rows(), first, places: self.append(batch.rows())? });
         } else {
             return Err(Error::bug("a rank over insertions got a row that is not one"));
         }
@@ -247,7 +259,7 @@ impl Operator for Rank {
             self.open_windows()?;
         } else {
             let changes = self.changes();
-            self.put_out(&changes, output)?;
+            self.put_out(&changes, arrived.as_ref(), output)?;
         }
         self.rows.settle(self.touched.iter().map(|(slot, _)| *slot));
         Ok(())

@@ -110,8 +110,11 @@ impl Rows {
     /// Bytes of memory.
     pub(super) fn bytes(&self) -> usize {
         let known = memory::of_table::<RowId>(self.known.capacity());
-        // The order of the rows of each partition: a number per row, and the lists that hold them.
-        let order = self.index.len() * SortedRows::OVERHEAD + 2 * size_of::<RowId>() * self.store.len();
+        // The order of the rows of each partition: a number per row, and the lists that hold them where
+        // there are several.
+        let (partitions, rows) = (self.index.len(), self.store.len());
+        let lists = partitions.min(rows.saturating_sub(partitions));
+        let order = lists * SortedRows::OVERHEAD + 2 * size_of::<RowId>() * rows;
         let restoring =
             self.restoring.as_ref().map_or(0, |rows| memory::of_table::<((Slot, i64), RowId)>(rows.capacity()));
         let marks = self.fresh.bytes() + memory::of_vec(&self.gone);
@@ -149,6 +152,11 @@ impl Rows {
         self.store.meta(id).sequence
     }
 
+    /// The sequence number of the next row that is added.
+    pub(super) fn next_sequence(&self) -> i64 {
+        self.next_sequence
+    }
+
     /// True if `left` comes before `right` in their partition.
     pub(super) fn is_before(&self, left: RowId, right: RowId) -> bool {
         is_before(&self.store, self.newest_first, left, right)
@@ -162,7 +170,9 @@ impl Rows {
 
     /// Adds a row, or replaces the one with its key. `sequence` is that of a row of a snapshot.
     pub(super) fn add(&mut self, slot: Slot, parts: [&[u8]; 3], sequence: Option<i64>) -> Result<()> {
-        self.fill_scratch(parts);
+        if self.identity != Identity::None {
+            self.fill_scratch(parts);
+        }
         let (order_end, key_end) = (parts[0].len() as u32, (parts[0].len() + parts[1].len()) as u32);
         let number = sequence.unwrap_or(self.next_sequence);
         let (next, tail) = (NO_ROW, NO_ROW);
@@ -185,7 +195,7 @@ impl Rows {
             self.store.meta_mut(old).replaced = true;
         }
         self.next_sequence = self.next_sequence.max(meta.sequence + 1);
-        let id = self.store.insert(&self.scratch, meta)?;
+        let id = self.store.insert_parts(&parts, meta)?;
         self.fresh.insert(id);
         let (store, newest_first) = (&self.store, self.newest_first);
         self.partitions[slot as usize].rows.insert(id, |other| is_before(store, newest_first, other, id));

@@ -96,7 +96,7 @@ impl Rank {
                 result.ranks.extend((self.comparison.first..).take(kept));
             }
             result.kinds.resize(result.rows.len(), RowKind::Insert as u8);
-            self.put_out(&result, output)?;
+            self.put_out(&result, None, output)?;
             slots.iter().for_each(|slot| self.rows.remove_all(*slot));
             self.rows.settle(slots);
         }

@@ -8,13 +8,15 @@
 //! AssignWindow: HOP(slide=[2000 ms], size=[10000 ms])     five times that
 //! GroupAggregate: SUM0(count)
 //! ```
+//!
+//! An average is put together from a sum and a count: `AVG(x)` is `SUM(x), COUNT(x)` in the first step.
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
+use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Schema, TimeUnit};
 use datafusion_common::Column;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_expr::{Aggregate, Expr, LogicalPlan};
+use datafusion_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan};
 use sluice_model::{ChangelogMode, Error, Result};
 use sluice_plan::{AggregateCall, AssignWindow, GroupAggregate, Input, LocalAggregate, Operation, Output, WindowKind};
 
@@ -26,7 +28,14 @@ use super::time::WindowColumns;
 use crate::logical::{WindowNode, Windowing};
 
 /// The functions whose results over parts can be put together, and what does that.
-const PARTIAL: [(&str, &str); 4] = [("count", "$sum0"), ("sum", "sum"), ("min", "min"), ("max", "max")];
+const PARTIAL: [(&str, &str); 5] =
+    [("count", "$sum0"), ("sum", "sum"), ("min", "min"), ("max", "max"), (AVERAGE, "$avg")];
+
+/// What is put together from two results over parts: a sum and a count.
+const AVERAGE: &str = "avg";
+
+/// Digits of decimals whose sum over a batch, be it of 10^10 rows, has at most 38 of them.
+const DIGITS_OF_PARTS: u8 = 28;
 
 /// An aggregate over windows of event time, with its expressions over the input of the windows.
 struct Sliced<'a> {
@@ -90,6 +99,10 @@ fn below(call: &Expr, aggregate: &Aggregate, places: &[usize], window: &WindowNo
         return None;
     }
     let (above, input) = (aggregate.input.schema(), window.input.schema());
+    let sum = |argument: &Expr| sum_of_parts(&argument.get_type(above).ok()?);
+    if name == AVERAGE && function.params.args.first().and_then(sum).is_none() {
+        return None;
+    }
     let mut is_below = true;
     let moved = inner.clone().transform(|node| match node {
         Expr::Column(column) => {
@@ -105,6 +118,59 @@ fn below(call: &Expr, aggregate: &Aggregate, places: &[usize], window: &WindowNo
         other => Ok(Transformed::no(other)),
     });
     moved.ok().filter(|_| is_below).map(|moved| moved.data)
+}
+
+/// The type of an exact sum over a part of the rows; `None` if there is none.
+fn sum_of_parts(argument: &DataType) -> Option<DataType> {
+    match argument {
+        DataType::Decimal128(precision, scale) => {
+            (*precision <= DIGITS_OF_PARTS).then_some(DataType::Decimal128(DECIMAL128_MAX_PRECISION, *scale))
+        }
+        DataType::Float32 | DataType::Float64 => Some(DataType::Float64),
+        argument => argument.is_signed_integer().then_some(DataType::Int64),
+    }
+}
+
+/// A call in two steps.
+struct Steps {
+    /// Calls over the rows of a batch.
+    first: Vec<AggregateCall>,
+    /// What puts their results together.
+    function: &'static str,
+    result: FieldRef,
+}
+
+impl Steps {
+    fn new(call: AggregateCall, columns: &Columns<'_>) -> Result<Self> {
+        let function = PARTIAL.into_iter().find(|(partial, _)| *partial == call.function);
+        let (_, function) = function.ok_or_else(|| Error::bug(format!("{} in two steps", call.function)))?;
+        let result = Arc::clone(&call.result);
+        let first = if call.function == AVERAGE {
+            let argument = call.arguments.first().map(|argument| columns.field(*argument).data_type());
+            let sum = argument.and_then(sum_of_parts).ok_or_else(|| Error::bug("an average of no number"))?;
+            let part = |function: &str, result: DataType| AggregateCall {
+                function: function.to_owned(),
+                result: Arc::new(Field::new(function, result, true)),
+                ..call.clone()
+            };
+            vec![part("sum", sum), part("count", DataType::Int64)]
+        } else {
+            vec![call]
+        };
+        Ok(Self { first, function, result })
+    }
+
+    /// The call of the second step, over columns from `start` on.
+    fn second(&self, start: usize) -> AggregateCall {
+        AggregateCall {
+            function: self.function.to_owned(),
+            arguments: (start..start + self.first.len()).collect(),
+            literals: Vec::new(),
+            distinct: false,
+            filter: None,
+            result: Arc::clone(&self.result),
+        }
+    }
 }
 
 impl Nodes {
@@ -128,6 +194,9 @@ impl Nodes {
         let calls = sliced.calls.iter().zip(results);
         let calls = calls.map(|(call, result)| lower_aggregate(call, Arc::clone(result), &mut columns));
         let calls = calls.collect::<Result<Vec<_>>>()?;
+        let steps = calls.into_iter().map(|call| Steps::new(call, &columns)).collect::<Result<Vec<_>>>()?;
+        let calls: Vec<AggregateCall> = steps.iter().flat_map(|steps| steps.first.iter().cloned()).collect();
+        let rows = keys.len() + 1 + calls.len();
         let group_fields: Vec<FieldRef> = group.iter().map(|place| Arc::clone(columns.field(*place))).collect();
         let input = columns.add(self, from, query)?;
         let local = LocalAggregate { group, time, windows: sliced.kind, calls };
@@ -138,25 +207,16 @@ impl Nodes {
             None => windows.end,
         };
         let group: Vec<usize> = sliced.group.iter().map(place).collect();
-        let put_together = |(place, result): (usize, &FieldRef)| -> Result<AggregateCall> {
-            let name = call_name(&sliced.calls[place])?;
-            let (_, function) = PARTIAL
-                .into_iter()
-                .find(|(partial, _)| *partial == name)
-                .ok_or_else(|| Error::bug(format!("{name} in two steps")))?;
-            Ok(AggregateCall {
-                function: function.to_owned(),
-                arguments: vec![keys.len() + 1 + place],
-                literals: Vec::new(),
-                distinct: false,
-                filter: None,
-                result: Arc::clone(result),
-            })
+        let mut next = keys.len() + 1;
+        let second = |steps: &Steps| {
+            let start = next;
+            next += steps.first.len();
+            steps.second(start)
         };
-        let calls = results.iter().enumerate().map(put_together).collect::<Result<Vec<_>>>()?;
+        let calls: Vec<AggregateCall> = steps.iter().map(second).collect();
         let window = windows.placed(|column| group.iter().position(|grouped| *grouped == column));
         let operation = Operation::GroupAggregate(GroupAggregate {
-            row_count: Some(keys.len() + 1 + calls.len()),
+            row_count: Some(rows),
             window_end: window.as_ref().map(|window| window.end),
             retracts: false,
             update_before: false,
@@ -203,12 +263,5 @@ impl Nodes {
         let id = self.state_id("window", query);
         let input = self.add(Operation::AssignWindow(assign), vec![from], output, parallelism, id)?;
         Ok((input, WindowColumns { start, end: start + 1, dealt_by: None }))
-    }
-}
-
-fn call_name(call: &Expr) -> Result<String> {
-    match call {
-        Expr::AggregateFunction(function) => Ok(function.func.name().to_lowercase()),
-        other => Err(Error::bug(format!("{other} is no aggregate"))),
     }
 }

@@ -1,6 +1,7 @@
 //! Each function on rows that are added only, and on rows that are taken back.
 
 use super::{Case, call, distinct, filtered, literal, put};
+use crate::Operator;
 
 /// One call without group columns, over column `x` of a type.
 fn over(input: &'static str, calls: Vec<super::AggregateCall>) -> Case {
@@ -219,6 +220,36 @@ fn distinct_values_count_once() {
         ("-D 1 5 / +I 2 1", "-U 1 6 3 1 2 / +U 1 1 1 1 1 / +I 2 1 1 1 1"),
     ]);
     Case::new("id INT, x INT", calls).append().check(&[("1 5 / 1 5", "+I 1 5 5 5 1"), ("1 5", "")]);
+}
+
+#[test]
+fn calls_over_the_same_column_count_apart() {
+    let count = || distinct(call("count", &[1], "BIGINT"));
+    let case =
+        Case::new("id INT, x INT, f BOOLEAN, g BOOLEAN", vec![count(), filtered(count(), 2), filtered(count(), 3)]);
+    case.check(&[
+        ("+I 1 5 true false / +I 1 6 false false / +I 2 5 false false", "+I 1 2 1 0 / +I 2 1 0 0"),
+        ("+I 1 5 true true / -D 2 5 false false", "-U 1 2 1 0 / +U 1 2 1 1 / -D 2 1 0 0"),
+        ("-D 1 5 true true / -D 1 6 false false", "-U 1 2 1 1 / +U 1 1 1 0"),
+    ]);
+    // Nothing is kept of a row that no call sees.
+    let case = Case::new("id INT, x INT, f BOOLEAN, g BOOLEAN", vec![filtered(count(), 2), filtered(count(), 3)]);
+    let mut operator = case.operator();
+    let empty = operator.state_bytes();
+    put(&mut operator, case.batch("+I 1 5 false NULL / +I 1 6 NULL false")).unwrap();
+    let seen = operator.state_bytes();
+    put(&mut operator, case.batch("+I 1 5 false true")).unwrap();
+    assert!(empty < seen && seen < operator.state_bytes());
+}
+
+#[test]
+fn averages_are_put_together_from_sums_and_counts() {
+    let case = over("s BIGINT, n BIGINT", vec![call("$avg", &[0, 1], "INT")]).append();
+    case.check(&[("10 4 / NULL 0 / 5 1", "+I 3"), ("1 3", "-U 3 / +U 2")]);
+    let case = over("s DECIMAL(38,1), n BIGINT", vec![call("$avg", &[0, 1], "DECIMAL(38,6)")]).append();
+    case.check(&[("NULL 0", "+I NULL"), ("1.0 2 / 1.5 1", "-U NULL / +U 0.833333")]);
+    let case = over("s DOUBLE, n BIGINT", vec![call("$avg", &[0, 1], "DOUBLE")]).append();
+    case.check(&[("1.0 2 / 1.5 1 / 0.0 2", "+I 0.5")]);
 }
 
 #[test]

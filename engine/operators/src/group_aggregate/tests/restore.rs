@@ -17,6 +17,8 @@ pub(super) fn every_call() -> Vec<super::AggregateCall> {
         call("sum", &[1], "INT"),
         call("sum", &[3], "DECIMAL(38,2)"),
         distinct(filtered(call("sum", &[1], "INT"), 4)),
+        distinct(call("count", &[1], "BIGINT")),
+        distinct(filtered(call("count", &[2], "BIGINT"), 4)),
         call("avg", &[3], "DECIMAL(38,6)"),
         call("min", &[1], "INT"),
         filtered(call("max", &[2], "STRING"), 4),
