@@ -4,11 +4,13 @@
 //! ([`rewrite`]: literals, column names) and behind (`sluice_functions::bind_plan`: casts,
 //! arithmetic). What DataFusion would drop in silence is refused ([`refuse`]).
 
+mod clauses;
 mod context;
 mod error;
 mod frame;
 mod gather;
 mod group_window;
+mod joined_rows;
 mod json;
 mod literal;
 mod mistake;

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `5`, `1e3`, `TIMESTAMP '…'`, `INTERVAL '…'`, `VALUES …` | see [`literal`] | their types |
 //! | `ROWS 5 PRECEDING` | see [`frame`] | a bare number |
+//! | `ORDER BY 1`, `FETCH FIRST 3 ROWS ONLY` | see [`clauses`] | a bare number, `LIMIT` |
 //! | `SUM(CAST(a AS INT))` | `SUM(__as('INT', CAST(a AS INT)))` | DataFusion would call it `SUM(a)` |
 //! | `SELECT a + 1, r.f` | `SELECT a + 1 AS EXPR$0, r.f AS f` | the names of unnamed columns |
 //! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
@@ -25,7 +26,7 @@ use sqlparser::tokenizer::Span;
 
 use super::names::name_columns;
 use super::set_operation::take_set_operations;
-use super::{frame, gather, json, literal};
+use super::{clauses, frame, gather, json, literal};
 
 /// Rewrites a query in place.
 pub(super) fn rewrite_query(query: &mut Query) -> Result<()> {
@@ -60,6 +61,8 @@ impl VisitorMut for Rewriter {
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         frame::plain_named_windows(&mut query.body);
+        clauses::fetch_as_limit(query);
+        clauses::plain_ordinals(query);
         ControlFlow::Continue(())
     }
 
@@ -185,7 +188,7 @@ pub(super) fn position_of(span: Span) -> Option<Position> {
 }
 
 /// `TIMESTAMPADD(DAY, …)` and `TIMESTAMPDIFF(DAY, …)`: the unit becomes a string.
-fn quote_time_unit(expression: &mut Expr) {
+pub(super) fn quote_time_unit(expression: &mut Expr) {
     let Expr::Function(function) = expression else { return };
     let name = function.name.to_string().to_ascii_lowercase();
     if name != "timestampadd" && name != "timestampdiff" {

@@ -10,7 +10,8 @@ use sluice_model::{Error, Position, Result};
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Distinct, Expr, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint,
     JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderByKind, Query, Select, SelectFlavor, SelectItem,
-    SetExpr, Spanned, TableAlias, TableFactor, TableVersion, Value, Visit, Visitor, WildcardAdditionalOptions,
+    SetExpr, SetOperator, Spanned, TableAlias, TableFactor, TableVersion, Value, Visit, Visitor,
+    WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -160,6 +161,13 @@ fn check_query(query: &Query) -> Checked {
 fn check_body(mut body: &SetExpr) -> Checked {
     loop {
         match body {
+            SetExpr::SetOperation { op: SetOperator::Minus, .. } => {
+                return ControlFlow::Break(
+                    Error::fix("MINUS is not part of this SQL dialect")
+                        .at_opt(place(body.span()))
+                        .with_hint("write EXCEPT"),
+                );
+            }
             SetExpr::SetOperation { left, right, .. } => {
                 check_body(right)?;
                 body = left;
