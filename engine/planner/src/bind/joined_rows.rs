@@ -3,9 +3,9 @@
 //! ```text
 //! SELECT a.k, SUM(b.v) FROM a JOIN b ON a.id = b.id WHERE b.v > 0 GROUP BY a.k, TUMBLE(a.ts, …)
 //!
-//! SELECT `$column0` AS k, SUM(`$column1`)
-//! FROM (SELECT a.k AS `$column0`, b.v AS `$column1`, a.ts AS `$column2` FROM a JOIN b ON … WHERE b.v > 0)
-//! GROUP BY `$column0`, TUMBLE(`$column2`, …)
+//! SELECT `k` AS k, SUM(`v`)
+//! FROM (SELECT a.k AS `k`, b.v AS `v`, a.ts AS `ts` FROM a JOIN b ON … WHERE b.v > 0)
+//! GROUP BY `k`, TUMBLE(`ts`, …)
 //! ```
 
 use std::ops::ControlFlow;
@@ -34,9 +34,8 @@ pub(super) fn join_rows(select: &mut Select, order: Option<&mut OrderBy>) -> Res
     }
     let mut rows = select_all(ObjectName::from(vec![Ident::new("t")]))?;
     if let SetExpr::Select(inner) = rows.body.as_mut() {
-        let named = columns.found.into_iter().enumerate();
-        let named = named.map(|(place, expr)| SelectItem::ExprWithAlias { expr, alias: name(place) });
-        inner.projection = named.collect();
+        let named = columns.found.into_iter();
+        inner.projection = named.map(|(expr, alias)| SelectItem::ExprWithAlias { expr, alias }).collect();
         inner.from = std::mem::take(&mut select.from);
         inner.selection = select.selection.take();
     }
@@ -48,8 +47,11 @@ fn derived(rows: Query) -> TableFactor {
     TableFactor::Derived { lateral: false, subquery: Box::new(rows), alias: None, sample: None }
 }
 
-fn name(place: usize) -> Ident {
-    Ident::with_quote('`', format!("$column{place}"))
+/// The name with a number behind it if it is taken.
+fn unused(name: &str, is_taken: impl Fn(&str) -> bool) -> Ident {
+    let numbered = (0..).map(|number| format!("{name}{number}"));
+    let free = std::iter::once(name.to_owned()).chain(numbered).find(|name| !is_taken(name));
+    Ident::with_quote('`', free.unwrap_or_default())
 }
 
 /// Columns keep the names that they have: `a.k` is `k`.
@@ -58,14 +60,9 @@ fn name_items(select: &mut Select) {
     for item in &mut select.projection {
         let SelectItem::UnnamedExpr(expression) = item else { continue };
         let Some(last) = parts(expression).and_then(|parts| parts.last()) else { continue };
-        let mut alias = last.value.clone();
-        let mut number = 0;
-        while taken.contains(&alias) {
-            alias = format!("{}{number}", last.value);
-            number += 1;
-        }
-        taken.push(alias.clone());
-        *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias: Ident::with_quote('`', alias) };
+        let alias = unused(&last.value, |name| taken.iter().any(|other| other == name));
+        taken.push(alias.value.clone());
+        *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias };
     }
 }
 
@@ -84,9 +81,9 @@ fn parts(expression: &Expr) -> Option<&[Ident]> {
     }
 }
 
-/// The columns that are named so far.
+/// The columns that are named so far, and what they are called now.
 struct Columns {
-    found: Vec<Expr>,
+    found: Vec<(Expr, Ident)>,
     /// Names that `ORDER BY` may use.
     aliases: Vec<String>,
     is_order: bool,
@@ -100,20 +97,27 @@ impl Columns {
         }
     }
 
-    /// The place of a column; with and without its table in front it is the same.
-    fn place(&mut self, column: &Expr) -> Option<usize> {
+    /// What a column is called; with and without its table in front it is the same.
+    fn name(&mut self, column: &Expr) -> Option<Ident> {
         let wanted = parts(column)?;
-        let is_same = |known: &Expr| {
+        let last = wanted.last()?;
+        let is_same = |(known, _): &&(Expr, Ident)| {
             let Some(known) = parts(known) else { return false };
             let (shorter, longer) = if known.len() < wanted.len() { (known, wanted) } else { (wanted, known) };
             let values = |parts: &[Ident]| parts.iter().map(|part| part.value.clone()).collect::<Vec<_>>();
             values(known) == values(wanted)
                 || shorter.len() == 1 && longer.len() == 2 && shorter[0].value == longer[1].value
         };
-        Some(self.found.iter().position(is_same).unwrap_or_else(|| {
-            self.found.push(column.clone());
-            self.found.len() - 1
-        }))
+        let name = match self.found.iter().find(is_same) {
+            Some((_, name)) => name.clone(),
+            None => {
+                let name = unused(&last.value, |name| self.found.iter().any(|(_, other)| other.value == name));
+                self.found.push((column.clone(), name.clone()));
+                name
+            }
+        };
+        // With the place in the user's text.
+        Some(Ident { span: last.span, ..name })
     }
 }
 
@@ -137,8 +141,8 @@ impl VisitorMut for Columns {
         {
             return ControlFlow::Continue(());
         }
-        if let Some(place) = self.place(expression) {
-            *expression = Expr::Identifier(name(place));
+        if let Some(name) = self.name(expression) {
+            *expression = Expr::Identifier(name);
         }
         ControlFlow::Continue(())
     }
@@ -165,12 +169,12 @@ mod tests {
     fn columns_of_several_tables_become_those_of_one() {
         assert_eq!(
             joined("SELECT a.k, SUM(v) AS s FROM a JOIN b ON a.id = b.id WHERE v > 0 GROUP BY k ORDER BY s, a.k"),
-            "SELECT `$column0` AS `k`, SUM(`$column1`) AS s FROM (SELECT a.k AS `$column0`, v AS `$column1` FROM a \
-             JOIN b ON a.id = b.id WHERE v > 0) GROUP BY `$column0` ORDER BY s, `$column0`"
+            "SELECT `k` AS `k`, SUM(`v`) AS s FROM (SELECT a.k AS `k`, v AS `v` FROM a JOIN b ON a.id = b.id WHERE v > 0) \
+             GROUP BY `k` ORDER BY s, `k`"
         );
         assert_eq!(
             joined("SELECT a.k, b.k FROM a, b"),
-            "SELECT `$column0` AS `k`, `$column1` AS `k0` FROM (SELECT a.k AS `$column0`, b.k AS `$column1` FROM a, b)"
+            "SELECT `k` AS `k`, `k0` AS `k0` FROM (SELECT a.k AS `k`, b.k AS `k0` FROM a, b)"
         );
     }
 }
