@@ -161,13 +161,7 @@ fn check_query(query: &Query) -> Checked {
 fn check_body(mut body: &SetExpr) -> Checked {
     loop {
         match body {
-            SetExpr::SetOperation { op: SetOperator::Minus, .. } => {
-                return ControlFlow::Break(
-                    Error::fix("MINUS is not part of this SQL dialect")
-                        .at_opt(place(body.span()))
-                        .with_hint("write EXCEPT"),
-                );
-            }
+            SetExpr::SetOperation { op: SetOperator::Minus, .. } => return refuse_minus(body),
             SetExpr::SetOperation { left, right, .. } => {
                 check_body(right)?;
                 body = left;
@@ -190,6 +184,12 @@ fn check_body(mut body: &SetExpr) -> Checked {
             }
         }
     }
+}
+
+/// Apart, because [`check_body`] calls itself.
+fn refuse_minus(body: &SetExpr) -> Checked {
+    let error = Error::fix("MINUS is not part of this SQL dialect").at_opt(place(body.span()));
+    ControlFlow::Break(error.with_hint("write EXCEPT"))
 }
 
 fn check_select(select: &Select) -> Checked {
