@@ -25,6 +25,7 @@ use datafusion_expr::{Expr, GetFieldAccess, ScalarUDF, lit};
 
 use crate::aggregate::check_call;
 use crate::error::{bug, fix};
+use crate::window::plan_value;
 use crate::{SessionInfo, scalar_functions};
 
 /// The planner of Flink's expression syntax, for `ContextProvider::get_expr_planners`.
@@ -85,7 +86,7 @@ impl ExprPlanner for FlinkExprPlanner {
         if call.func_def.name() == "count" && is_all_rows(&call.args) {
             call.args = vec![Expr::Literal(COUNT_STAR_EXPANSION, None)];
         }
-        Ok(PlannerResult::Original(call))
+        Ok(PlannerResult::Original(plan_value(call)?))
     }
 
     fn plan_field_access(

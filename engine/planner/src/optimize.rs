@@ -43,7 +43,8 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     let options = Arc::new(options);
     let plan = analyzer.execute_and_check(plan, &options, |_, _| {}).map_err(translate)?;
-    let plan = find_versions(rewrite_laterals(rewrite_subqueries(plan)?)?)?;
+    let context = OptimizerContext::new_with_config_options(options).without_query_execution_start_time();
+    let plan = find_versions(rewrite_laterals(rewrite_subqueries(plan, &context)?)?)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
@@ -60,7 +61,6 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),
     ];
-    let context = OptimizerContext::new_with_config_options(options).without_query_execution_start_time();
     let plan = Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {}).map_err(translate)?;
     let plan = plan.transform_down(limit_below_projection).map(|plan| plan.data).map_err(translate)?;
     let plan = plan.transform_down(narrow_unnests).map(|plan| plan.data).map_err(translate)?;

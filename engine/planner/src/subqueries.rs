@@ -5,37 +5,44 @@
 //!   NOT EXISTS (SELECT b FROM u WHERE (a = b) IS NOT FALSE)            as Flink does it
 //! a > (SELECT b FROM u)          u may have several rows: an error when it has
 //!   a > (SELECT SINGLE_VALUE(b) FROM u)
+//! SELECT a IN (SELECT b FROM u)  as a value: true, false or unknown
+//!   CASE WHEN a IN (SELECT b FROM u) THEN TRUE WHEN EXISTS (SELECT … WHERE b IS NULL OR a IS NULL) THEN NULL
+//!   ELSE FALSE END
 //! ```
 
 use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{DFSchema, DataFusionError, ExprSchema};
+use datafusion_common::{Column, DFSchema, DataFusionError, ExprSchema, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, InSubquery};
-use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, not_exists};
+use datafusion_expr::{
+    Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, exists, lit, not_exists, when,
+};
+use datafusion_optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion_optimizer::optimizer::{OptimizerConfig, OptimizerRule};
 use sluice_functions::{SessionInfo, aggregate_functions};
-use sluice_model::{Error, Result};
+use sluice_model::Result;
 
 use crate::bind::from_datafusion;
 
 type DataFusionResult<T> = std::result::Result<T, DataFusionError>;
 
-/// Rewrites the sub-queries of a plan.
+/// Rewrites the sub-queries of a plan. `context` names what is added.
 ///
 /// # Errors
-/// An `IN` of possible NULLs whose place in an expression tells "unknown" from "false".
-pub(crate) fn rewrite_subqueries(plan: LogicalPlan) -> Result<LogicalPlan> {
+/// A sub-query that has no column.
+pub(crate) fn rewrite_subqueries(plan: LogicalPlan, context: &dyn OptimizerConfig) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|node| {
         let schema = joined_schema(&node)?;
-        let is_filter = matches!(node, LogicalPlan::Filter(_));
-        node.map_expressions(|expression| {
+        let is_condition = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
+        let node = node.map_expressions(|expression| {
             let expression = expression.transform_up(single_row)?;
-            if is_filter {
-                expression.transform_data(|expression| condition(expression, &schema))
-            } else {
-                Ok(expression)
-            }
-        })
+            expression.transform_data(|expression| match is_condition {
+                true => condition(expression, &schema),
+                false => value(expression, &schema),
+            })
+        })?;
+        node.transform_data(|node| with_marks(node, context))
     });
     rewritten.map(|rewritten| rewritten.data).map_err(|error| from_datafusion(error, &[]))
 }
@@ -94,10 +101,7 @@ fn condition(expression: Expr, schema: &DFSchema) -> DataFusionResult<Transforme
             none_equal(in_subquery, schema).map(Transformed::yes)
         }
         plain @ (Expr::InSubquery(_) | Expr::Exists(_)) => Ok(Transformed::no(plain)),
-        other => {
-            check_value(&other, schema)?;
-            Ok(Transformed::no(other))
-        }
+        other => value(other, schema),
     }
 }
 
@@ -129,20 +133,83 @@ fn may_be_unknown(in_subquery: &InSubquery, schema: &DFSchema) -> DataFusionResu
     Ok(in_subquery.expr.nullable(schema)? || rows.fields().iter().any(|field| field.is_nullable()))
 }
 
-/// `IN` must not stand where unknown and false differ: the joins that it becomes know no unknown.
-fn check_value(expression: &Expr, schema: &DFSchema) -> DataFusionResult<()> {
-    let mut is_unknown = false;
-    expression.apply(|node| {
-        if let Expr::InSubquery(in_subquery) = node {
-            is_unknown |= may_be_unknown(in_subquery, schema)?;
+/// An expression where unknown and false differ: every `IN` of possible NULLs tells which of them it is.
+fn value(expression: Expr, schema: &DFSchema) -> DataFusionResult<Transformed<Expr>> {
+    expression.transform_up(|node| match node {
+        Expr::InSubquery(in_subquery) if may_be_unknown(&in_subquery, schema)? => {
+            three_valued(in_subquery, schema).map(Transformed::yes)
         }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    if !is_unknown {
-        return Ok(());
+        other => Ok(Transformed::no(other)),
+    })
+}
+
+/// `x IN (SELECT c …)`: true if a `c` equals; else unknown if there is a `c` and one of both is NULL.
+fn three_valued(in_subquery: InSubquery, schema: &DFSchema) -> DataFusionResult<Expr> {
+    let InSubquery { expr, subquery, negated } = in_subquery;
+    let rows = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone());
+    let column = rows.schema().columns().into_iter().next();
+    let column = column.ok_or_else(|| DataFusionError::Plan("IN takes a sub-query of one column".to_owned()))?;
+    let mut kinds = rows.project([Expr::Column(column).is_null().alias(IS_NULL)])?;
+    if subquery.outer_ref_columns.is_empty() {
+        // Of many rows only two kinds are left to compare with.
+        kinds = kinds.distinct()?;
     }
-    let error = Error::fix("IN over a sub-query is supported in conditions joined by AND, OR and NOT only")
-        .because("elsewhere a comparison with NULL would have to be told from one that is false")
-        .with_hint("exclude NULL on both sides, or write EXISTS (SELECT … WHERE …)");
-    Err(DataFusionError::External(Box::new(error)))
+    let is_null = Expr::Column(Column::new_unqualified(IS_NULL));
+    let unknown = kinds.filter(is_null.or(outer(*expr.clone(), schema)?.is_null()))?.build()?;
+    let equals = Expr::InSubquery(InSubquery { expr, subquery, negated: false });
+    let value = when(equals, lit(true))
+        .when(exists(Arc::new(unknown)), lit(ScalarValue::Boolean(None)))
+        .otherwise(lit(false))?;
+    Ok(if negated { Expr::Not(Box::new(value)) } else { value })
+}
+
+/// Column of the kinds of rows that `IN` looks at.
+const IS_NULL: &str = "$is_null";
+
+/// Conditions with sub-queries that are values become marks: columns of a join that tells for each row
+/// whether it has a partner.
+///
+/// ```text
+/// Projection: EXISTS (SELECT … FROM u) AS e       Projection: mark AS e
+///   t                                               LeftMark Join
+///                                                     t
+///                                                     u
+/// ```
+fn with_marks(node: LogicalPlan, context: &dyn OptimizerConfig) -> DataFusionResult<Transformed<LogicalPlan>> {
+    if !matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_)) {
+        return Ok(Transformed::no(node));
+    }
+    let Some(input) = node.inputs().first().map(|input| (*input).clone()) else { return Ok(Transformed::no(node)) };
+    let (mut input, mut is_changed) = (input, false);
+    let mut expressions = node.expressions();
+    for expression in &mut expressions {
+        if expression.exists(|part| Ok(matches!(part, Expr::InSubquery(_) | Expr::Exists(_))))? {
+            (input, *expression) = marked(input, expression.clone(), context)?;
+            is_changed = true;
+        }
+    }
+    if !is_changed {
+        return Ok(Transformed::no(node));
+    }
+    node.with_new_exprs(expressions, vec![input]).map(Transformed::yes)
+}
+
+/// Lets DataFusion's rule, which knows conditions only, take the sub-queries out of an expression.
+fn marked(
+    input: LogicalPlan,
+    expression: Expr,
+    context: &dyn OptimizerConfig,
+) -> DataFusionResult<(LogicalPlan, Expr)> {
+    let name = expression.schema_name().to_string();
+    let filter = Filter::try_new(expression.clone().is_not_null(), Arc::new(input.clone()))?;
+    let rewritten = DecorrelatePredicateSubquery::new().rewrite(LogicalPlan::Filter(filter), context)?.data;
+    let mut plan = &rewritten;
+    while let LogicalPlan::Projection(projection) = plan {
+        plan = &projection.input;
+    }
+    let LogicalPlan::Filter(filter) = plan else { return Ok((input, expression)) };
+    let Expr::IsNotNull(condition) = &filter.predicate else { return Ok((input, expression)) };
+    let condition = condition.as_ref().clone();
+    let is_named = matches!(condition, Expr::Alias(_)) || condition.schema_name().to_string() == name;
+    Ok((filter.input.as_ref().clone(), if is_named { condition } else { condition.alias(name) }))
 }

@@ -14,7 +14,7 @@ use sluice_sql::{Environment, Home, Outcome, Session};
 const COLUMNS: &str = "id INT, k INT, v INT, ts TIMESTAMP(3)";
 
 /// Tables `t (id, k, v, ts)` and `u` with other rows; no two rows of a table have the same `ts`.
-const QUERIES: [&str; 21] = [
+const QUERIES: [&str; 25] = [
     "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS s FROM t",
     "SELECT id, k, COUNT(*) OVER (PARTITION BY k ORDER BY ts) AS n, MAX(v) OVER (PARTITION BY k ORDER BY ts) AS m FROM t",
     "SELECT id, SUM(v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW) AS s \
@@ -35,6 +35,14 @@ const QUERIES: [&str; 21] = [
     "SELECT id, RANK() OVER (PARTITION BY k ORDER BY ts) AS r, DENSE_RANK() OVER (PARTITION BY k ORDER BY ts) AS d \
      FROM t WHERE v > 0",
     "SELECT id, LAG(v) OVER (PARTITION BY k ORDER BY ts) AS a, LAG(v + 1, 3, id) OVER (PARTITION BY k ORDER BY ts) AS b FROM t",
+    "SELECT id, FIRST_VALUE(v) OVER (PARTITION BY k ORDER BY ts) AS f, LAST_VALUE(v) OVER (PARTITION BY k ORDER BY ts) AS l, \
+     FIRST_VALUE(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS g FROM t",
+    "SELECT id, LAST_VALUE(v) FILTER (WHERE v > 2) OVER w AS l, FIRST_VALUE(id) OVER w AS f, ARRAY_AGG(v) OVER w AS a FROM t \
+     WINDOW w AS (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW)",
+    "SELECT t.k, TUMBLE_START(t.ts, INTERVAL '1' MINUTE) AS w, COUNT(*) AS n, SUM(u.v) AS s FROM t JOIN u \
+     ON t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '20' SECOND AND u.ts GROUP BY t.k, TUMBLE(t.ts, INTERVAL '1' MINUTE)",
+    "SELECT q.k, SESSION_END(q.ts, INTERVAL '9' SECOND) AS w, SUM(q.id + u.id) AS s FROM t AS q JOIN u \
+     ON q.k = u.k AND u.ts BETWEEN q.ts AND q.ts + INTERVAL '15' SECOND GROUP BY SESSION(q.ts, INTERVAL '9' SECOND), q.k",
     "SELECT k, SUM(s) AS total FROM (SELECT k, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS s FROM t) AS q GROUP BY k",
     "SELECT t.id, u.id AS uid FROM t, u WHERE t.k = u.k AND t.ts BETWEEN u.ts - INTERVAL '20' SECOND AND u.ts",
     "SELECT t.id, u.id AS uid, u.ts FROM t LEFT JOIN u ON t.k = u.k AND t.ts > u.ts - INTERVAL '10' SECOND \

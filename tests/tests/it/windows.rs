@@ -373,14 +373,16 @@ async fn over_goes_by_the_clock() {
     let mut world = World::new("over-clock").await;
     world.run("SET 'parallelism.default' = '2'").await;
     let query = "SELECT k, v, SUM(v) OVER (PARTITION BY k ORDER BY p ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s, \
-                 COUNT(*) OVER (PARTITION BY k ORDER BY p) AS n, LAG(v, 1, 0) OVER (PARTITION BY k ORDER BY p) AS b FROM l";
+                 COUNT(*) OVER (PARTITION BY k ORDER BY p) AS n, LAG(v, 1, 0) OVER (PARTITION BY k ORDER BY p) AS b, \
+                 FIRST_VALUE(v) OVER (PARTITION BY k ORDER BY p ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS f, \
+                 LAST_VALUE(v) OVER (PARTITION BY k ORDER BY p) AS e FROM l";
     world.start(query).await;
     // The rows' own time does not matter.
     world.push("l", "50 a 1 / 01 a 2 / 02 b 7");
-    world.expect(&["+I a 1 1 1 0", "+I a 2 3 2 1", "+I b 7 7 1 0"]).await;
+    world.expect(&["+I a 1 1 1 0 1 1", "+I a 2 3 2 1 1 2", "+I b 7 7 1 0 7 7"]).await;
     world.clock.advance(1_000);
     world.push("l", "03 a 4");
-    world.expect(&["+I a 1 1 1 0", "+I a 2 3 2 1", "+I a 4 6 3 2", "+I b 7 7 1 0"]).await;
+    world.expect(&["+I a 1 1 1 0 1 1", "+I a 2 3 2 1 1 2", "+I a 4 6 3 2 2 4", "+I b 7 7 1 0 7 7"]).await;
     world.finish().await;
 
     let mut world = World::new("over-clock-range").await;

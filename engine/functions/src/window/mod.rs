@@ -4,15 +4,31 @@
 mod lag;
 mod rank;
 mod row_number;
+mod share;
+mod value;
 
 use std::sync::Arc;
 
 use datafusion_expr::WindowUDF;
 
+use share::Share;
+
 pub use row_number::row_number;
+pub(crate) use value::plan_value;
 
 /// Names of the functions.
-pub const WINDOW_FUNCTIONS: [&str; 5] = ["row_number", "rank", "dense_rank", "lag", "lead"];
+pub const WINDOW_FUNCTIONS: [&str; 10] = [
+    "row_number",
+    "rank",
+    "dense_rank",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "percent_rank",
+    "cume_dist",
+    "ntile",
+];
 
 /// The function of a name, in any case: for `ContextProvider::get_window_meta`.
 pub fn window_function(name: &str) -> Option<Arc<WindowUDF>> {
@@ -22,6 +38,11 @@ pub fn window_function(name: &str) -> Option<Arc<WindowUDF>> {
         "dense_rank" => Some(rank::rank(true)),
         "lag" => Some(lag::lag(false)),
         "lead" => Some(lag::lag(true)),
+        "first_value" => Some(value::value(false)),
+        "last_value" => Some(value::value(true)),
+        "percent_rank" => Some(share::share(Share::PercentRank)),
+        "cume_dist" => Some(share::share(Share::CumeDist)),
+        "ntile" => Some(share::share(Share::Ntile)),
         _ => None,
     }
 }

@@ -75,6 +75,10 @@ fn plan_error(text: &str, functions: &[String]) -> Error {
     if let Some(error) = refused_call(text).or_else(|| refused_operator(text)) {
         return error;
     }
+    if let Some(column) = not_grouped(text) {
+        return Error::fix(format!("expression '{column}' is not being grouped"))
+            .with_hint("add it to GROUP BY, or aggregate it, for example with MAX");
+    }
     let Some(rest) = text.strip_prefix("Invalid function '") else {
         return Error::fix(text.to_owned());
     };
@@ -86,5 +90,24 @@ fn plan_error(text: &str, functions: &[String]) -> Error {
     match suggest(name, functions.iter().map(String::as_str)) {
         Some(like) => error.with_hint(format!("did you mean {}?", like.to_uppercase())),
         None => error.with_hint("docs/functions.md lists the functions"),
+    }
+}
+
+/// The column of a `SELECT` that is neither grouped nor aggregated.
+fn not_grouped(text: &str) -> Option<&str> {
+    let (before, _) = text.split_once("\" must appear in the GROUP BY clause")?;
+    before.rsplit('"').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_that_is_not_grouped_is_named() {
+        let text = "Column in SELECT must be in GROUP BY or an aggregate function: While expanding wildcard, column \
+                    \"t.id\" must appear in the GROUP BY clause or must be part of an aggregate function, currently only \
+                    \"t.k\" appears in the SELECT clause satisfies this requirement";
+        assert_eq!(plan_error(text, &[]).what(), "expression 't.id' is not being grouped");
     }
 }

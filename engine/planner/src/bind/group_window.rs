@@ -10,16 +10,19 @@
 //! GROUP BY k, window_start, window_end, window_time
 //! ```
 //!
-//! A session's other groups are its partition; those that are no columns are computed below it.
+//! A session's other groups are its partition; those that are no columns are computed below it. Several
+//! tables become one before ([`super::joined_rows`]).
 
 use std::ops::ControlFlow;
 
 use sluice_model::{Error, Result};
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectName, Query, Select,
-    SelectItem, SetExpr, Spanned, TableAlias, TableFactor, WindowSpec, WindowType, visit_expressions_mut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderBy, Query,
+    Select, SelectItem, SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins, WindowSpec, WindowType,
+    visit_expressions_mut,
 };
 
+use super::joined_rows::join_rows;
 use super::names::name_columns;
 use super::rewrite::call;
 use super::window::{position, select_all};
@@ -33,7 +36,7 @@ pub(super) fn rewrite_group_windows(query: &mut Query) -> Result<()> {
     }
     // Before the functions that the columns are called by are gone.
     name_columns(&mut query.body);
-    rewrite_body(&mut query.body)
+    rewrite_body(&mut query.body, query.order_by.as_mut())
 }
 
 fn has_windows(body: &SetExpr) -> bool {
@@ -44,12 +47,12 @@ fn has_windows(body: &SetExpr) -> bool {
     }
 }
 
-fn rewrite_body(body: &mut SetExpr) -> Result<()> {
+fn rewrite_body(body: &mut SetExpr, order: Option<&mut OrderBy>) -> Result<()> {
     match body {
-        SetExpr::Select(select) => rewrite_select(select),
+        SetExpr::Select(select) => rewrite_select(select, order),
         SetExpr::SetOperation { left, right, .. } => {
-            rewrite_body(left)?;
-            rewrite_body(right)
+            rewrite_body(left, None)?;
+            rewrite_body(right, None)
         }
         _ => Ok(()),
     }
@@ -85,18 +88,18 @@ fn function(expression: &Expr) -> Option<(String, Vec<Expr>)> {
     Some((name.to_string().to_ascii_uppercase(), list.args.iter().map(argument).collect::<Option<_>>()?))
 }
 
-fn rewrite_select(select: &mut Select) -> Result<()> {
+fn rewrite_select(select: &mut Select, order: Option<&mut OrderBy>) -> Result<()> {
+    if group_window(select).is_some() && (select.from.len() > 1 || select.from.iter().any(is_join)) {
+        join_rows(select, order)?;
+    }
     let Some(window) = group_window(select) else { return Ok(()) };
     let place = position(window.time.span().start);
     let Some(column) = last_part(&window.time) else {
         return Err(Error::fix(format!("{} goes by a column, not by {}", window.name, window.time)).at_opt(place));
     };
     let [from] = select.from.as_mut_slice() else {
-        return Err(too_many_tables(&window.name).at_opt(place));
+        return Err(Error::fix(format!("{} in GROUP BY needs a table to select from", window.name)).at_opt(place));
     };
-    if !from.joins.is_empty() {
-        return Err(too_many_tables(&window.name).at_opt(place));
-    }
     let GroupByExpr::Expressions(groups, _) = &mut select.group_by else { return Ok(()) };
     groups.remove(window.place);
     let (partition, computed) = partition(&window.name, groups);
@@ -132,9 +135,8 @@ fn rewrite_select(select: &mut Select) -> Result<()> {
     Ok(())
 }
 
-fn too_many_tables(name: &str) -> Error {
-    Error::fix(format!("{name} in GROUP BY over a join is not supported yet"))
-        .with_hint(format!("put the join into a view and write FROM TABLE({name}(TABLE the_view, DESCRIPTOR(ts), …))"))
+fn is_join(from: &TableWithJoins) -> bool {
+    !from.joins.is_empty() || matches!(from.relation, TableFactor::NestedJoin { .. })
 }
 
 /// The column that stands for `TUMBLE_START(ts, …)` and its like.

@@ -4,15 +4,19 @@
 //! ([`rewrite`]: literals, column names) and behind (`sluice_functions::bind_plan`: casts,
 //! arithmetic). What DataFusion would drop in silence is refused ([`refuse`]).
 
+mod clauses;
 mod context;
 mod error;
 mod frame;
 mod gather;
 mod group_window;
+mod joined_rows;
 mod json;
 mod literal;
 mod mistake;
+mod named_windows;
 mod names;
+mod quantified;
 mod refuse;
 mod relations;
 mod rewrite;

@@ -4,6 +4,9 @@
 //! |---|---|---|
 //! | `5`, `1e3`, `TIMESTAMP '…'`, `INTERVAL '…'`, `VALUES …` | see [`literal`] | their types |
 //! | `ROWS 5 PRECEDING` | see [`frame`] | a bare number |
+//! | `ORDER BY 1`, `FETCH FIRST 3 ROWS ONLY` | see [`clauses`] | a bare number, `LIMIT` |
+//! | `OVER (w ROWS 5 PRECEDING)` | see [`super::named_windows`] | windows of a name |
+//! | `a = ANY (SELECT …)`, `(a, b) IN ((1, 2))` | see [`quantified`] | operators that it knows |
 //! | `SUM(CAST(a AS INT))` | `SUM(__as('INT', CAST(a AS INT)))` | DataFusion would call it `SUM(a)` |
 //! | `SELECT a + 1, r.f` | `SELECT a + 1 AS EXPR$0, r.f AS f` | the names of unnamed columns |
 //! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
@@ -23,9 +26,10 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
+use super::named_windows::complete_windows;
 use super::names::name_columns;
 use super::set_operation::take_set_operations;
-use super::{frame, gather, json, literal};
+use super::{clauses, frame, gather, json, literal, named_windows, quantified};
 
 /// Rewrites a query in place.
 pub(super) fn rewrite_query(query: &mut Query) -> Result<()> {
@@ -52,7 +56,7 @@ impl VisitorMut for Rewriter {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         name_columns(&mut query.body);
         literal::unlabel_values(&mut query.body);
-        match take_set_operations(&mut query.body) {
+        match complete_windows(&mut query.body).and_then(|()| take_set_operations(&mut query.body)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
@@ -60,6 +64,8 @@ impl VisitorMut for Rewriter {
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         frame::plain_named_windows(&mut query.body);
+        clauses::fetch_as_limit(query);
+        clauses::plain_ordinals(query);
         ControlFlow::Continue(())
     }
 
@@ -76,10 +82,13 @@ impl VisitorMut for Rewriter {
         {
             return ControlFlow::Break(error);
         }
-        if let Err(error) = gather::rewrite(expression) {
+        if let Err(error) = gather::rewrite(expression).and_then(|()| quantified::rewrite(expression)) {
             return ControlFlow::Break(error);
         }
         if let Expr::Function(function) = expression {
+            if let Err(error) = named_windows::check(function) {
+                return ControlFlow::Break(error);
+            }
             frame::plain_window(function);
         }
         quote_time_unit(expression);
@@ -185,7 +194,7 @@ pub(super) fn position_of(span: Span) -> Option<Position> {
 }
 
 /// `TIMESTAMPADD(DAY, …)` and `TIMESTAMPDIFF(DAY, …)`: the unit becomes a string.
-fn quote_time_unit(expression: &mut Expr) {
+pub(super) fn quote_time_unit(expression: &mut Expr) {
     let Expr::Function(function) = expression else { return };
     let name = function.name.to_string().to_ascii_lowercase();
     if name != "timestampadd" && name != "timestampdiff" {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_schema::{Schema, SchemaRef};
-use datafusion_common::TableReference;
-use datafusion_expr::{Extension, LogicalPlan, LogicalPlanBuilder, TableSource, col, ident};
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::{Spans, TableReference};
+use datafusion_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, TableSource, col, ident};
 use sluice_model::{Column, Error, Result};
 
 use super::{Binder, from_datafusion};
@@ -131,11 +132,27 @@ impl Binder<'_> {
             .at_home(view.home.clone())?
             .query(&view.query)
             .map_err(|error| error.while_doing(format!("view '{}'", view.path.name)))?;
+        plan = without_places(plan)?;
         if !view.columns.is_empty() {
             plan = renamed(plan, view)?;
         }
         Ok(Arc::new(Derived::new(plan)))
     }
+}
+
+/// Places in the text of a view mean nothing in the statement that reads it.
+fn without_places(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let without = |expression: Expr| {
+        expression.transform_up(|node| match node {
+            Expr::Column(mut column) if !column.spans.0.is_empty() => {
+                column.spans = Spans::new();
+                Ok(Transformed::yes(Expr::Column(column)))
+            }
+            other => Ok(Transformed::no(other)),
+        })
+    };
+    let plan = plan.transform_up_with_subqueries(|node| node.map_expressions(without));
+    plan.map(|plan| plan.data).map_err(|error| from_datafusion(error, &[]))
 }
 
 fn renamed(plan: LogicalPlan, view: &CatalogView) -> Result<LogicalPlan> {

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use datafusion_common::{DFSchema, ScalarValue};
+use datafusion_common::{DFSchema, ScalarValue, Span};
 use datafusion_expr::{Expr, Extension, LogicalPlan, TableSource};
 use sluice_model::{Error, Position, Result, suggest};
 use sluice_plan::WindowKind;
@@ -66,7 +66,11 @@ impl Binder<'_> {
             _ => Windowing::Fixed(kind(name, &lengths)?),
         };
         let processing_time = is_processing_time(&input, place);
-        let time = Expr::Column(input.schema().columns().swap_remove(place));
+        let mut column = input.schema().columns().swap_remove(place);
+        if let Some(span) = Span::try_from_sqlparser_span(time.span) {
+            column.spans.add_span(span);
+        }
+        let time = Expr::Column(column);
         let node = WindowNode::try_new(input, time, windowing, processing_time)
             .map_err(|error| from_datafusion(error, &[]))?;
         Ok(Arc::new(Derived::new(LogicalPlan::Extension(Extension { node: Arc::new(node) }))))

@@ -8,9 +8,12 @@
 //!   Filter                             ├─ input0: Source -> Calc
 //!     TableScan: t        becomes      └─ …
 //! ```
+//!
+//! A window over such a node is a node of its own above it, and what is above the window another one.
 
 use std::sync::Arc;
 
+use arrow_schema::Schema;
 use datafusion_common::Column;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_expr::logical_plan::builder::LogicalTableSource;
@@ -21,17 +24,19 @@ use sluice_plan::{Batch, Distribution, Input, Operation, Output, StreamPlan};
 
 use super::fields::RowFields;
 use super::needs::Needs;
-use super::nodes::Nodes;
+use super::nodes::{Nodes, with_different_names};
 use super::sinks::PreparedSink;
 use super::target::Target;
 use crate::PlannerSettings;
 use crate::bind::from_datafusion;
-use crate::logical::version;
+use crate::logical::{WindowNode, version};
 
 /// A query in two: what goes row by row, and the rest.
 struct Cut {
     /// The parts that go row by row.
     inputs: Vec<LogicalPlan>,
+    /// What windows in `inputs` look at that does not go row by row, and how that is cut.
+    below: Vec<(LogicalPlan, Cut)>,
     /// What is left, over scans of the inputs; `None` if nothing is.
     rest: Option<LogicalPlan>,
 }
@@ -47,13 +52,14 @@ pub(super) fn lower(
     let sinks = targets.iter().map(|target| PreparedSink::new(connectors, target)).collect::<Result<Vec<_>>>()?;
     let cuts = queries.iter().map(Cut::new).collect::<Result<Vec<_>>>()?;
     let (mut needs, mut fields) = (Needs::default(), RowFields::default());
-    for input in cuts.iter().flat_map(|cut| &cut.inputs) {
+    for input in cuts.iter().flat_map(Cut::by_row) {
         needs.collect(input, false)?;
         fields.collect(input)?;
     }
     let mut plan = StreamPlan::default();
     let ports = std::mem::take(&mut needs.scans).sources(connectors, settings, &fields, &mut plan)?;
     let mut nodes = Nodes::new(plan, ports, needs, settings.parallelism);
+    nodes.is_batch = true;
     let inputs = cuts.iter().zip(queries).map(|(cut, query)| cut.add(query, settings, &mut nodes));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     if let Some(source) = nodes.plan().nodes().iter().find(|node| is_endless(&node.operation)) {
@@ -87,11 +93,13 @@ fn is_endless(operation: &Operation) -> bool {
 impl Cut {
     fn new(query: &LogicalPlan) -> Result<Self> {
         if goes_by_row(query) {
-            return Ok(Self { inputs: vec![query.clone()], rest: None });
+            return Ok(Self { inputs: vec![query.clone()], below: Vec::new(), rest: None });
         }
-        let mut inputs = Vec::new();
+        let (mut inputs, mut below) = (Vec::new(), Vec::new());
         let rest = query.clone().transform_down(|node| {
-            if !goes_by_row(&node) || matches!(node, LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_)) {
+            if let Some(rows) = rows_of_window(&node).filter(|rows| !goes_by_row(rows)) {
+                below.push(rows.clone());
+            } else if !goes_by_row(&node) || matches!(node, LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_)) {
                 return Ok(Transformed::no(node));
             }
             let scan = scan_of(&node, inputs.len())?;
@@ -99,10 +107,23 @@ impl Cut {
             Ok(Transformed::new(scan, true, TreeNodeRecursion::Jump))
         });
         let rest = rest.map_err(|error| from_datafusion(error, &[]))?.data;
-        Ok(Self { inputs, rest: Some(rest) })
+        let cut = |rows: LogicalPlan| Cut::new(&rows).map(|cut| (rows, cut));
+        let below = below.into_iter().map(cut).collect::<Result<_>>()?;
+        Ok(Self { inputs, below, rest: Some(rest) })
+    }
+
+    /// What is lowered as on a stream, down to the tables.
+    fn by_row(&self) -> Vec<&LogicalPlan> {
+        let is_above = |input: &LogicalPlan| rows_of_window(input).is_some_and(|rows| !goes_by_row(rows));
+        let own = self.inputs.iter().filter(|input| !is_above(input));
+        own.chain(self.below.iter().flat_map(|(_, cut)| cut.by_row())).collect()
     }
 
     fn add(&self, query: &LogicalPlan, settings: &PlannerSettings, nodes: &mut Nodes) -> Result<Input> {
+        for (rows, cut) in &self.below {
+            let input = cut.add(rows, settings, nodes)?;
+            nodes.remember(rows, input);
+        }
         let inputs = self.inputs.iter().map(|input| nodes.lower(input)).collect::<Result<Vec<_>>>()?;
         for input in &inputs {
             let changelog = nodes.plan().output(input).changelog;
@@ -120,7 +141,8 @@ impl Cut {
             input
         });
         let inputs = inputs.collect();
-        let schema = Arc::new(query.schema().as_arrow().clone());
+        let fields = query.schema().as_arrow().fields().iter().map(|field| field.as_ref().clone());
+        let schema = Arc::new(Schema::new(with_different_names(fields)));
         let output = Output { schema, changelog: ChangelogMode::APPEND, keys: Vec::new() };
         let batch = Batch { query: rest.clone(), threads: settings.parallelism };
         let id = nodes.state_id("batch", query);
@@ -144,13 +166,19 @@ fn goes_by_row(plan: &LogicalPlan) -> bool {
     is_by_row && plan.inputs().into_iter().all(goes_by_row)
 }
 
+/// What a window looks at.
+fn rows_of_window(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+    let LogicalPlan::Extension(extension) = plan else { return None };
+    extension.node.as_any().downcast_ref::<WindowNode>().map(|window| &window.input)
+}
+
 /// A scan that stands for a part of a query: the same columns under the same names.
 fn scan_of(part: &LogicalPlan, number: usize) -> datafusion_common::Result<LogicalPlan> {
     let name = Batch::input_name(number);
     let fields = part.schema().fields().iter().enumerate();
     let fields: Vec<_> =
         fields.map(|(index, field)| field.as_ref().clone().with_name(Batch::column_name(index))).collect();
-    let source = Arc::new(LogicalTableSource::new(Arc::new(arrow_schema::Schema::new(fields))));
+    let source = Arc::new(LogicalTableSource::new(Arc::new(Schema::new(fields))));
     let columns = part.schema().iter().enumerate().map(|(index, (qualifier, field))| {
         let column = Expr::Column(Column::new(Some(name.as_str()), Batch::column_name(index)));
         column.alias_qualified(qualifier.cloned(), field.name())

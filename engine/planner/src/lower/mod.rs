@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod batch;
+mod changes;
 mod columns;
 mod fields;
 mod interval;

@@ -35,12 +35,14 @@ pub(super) struct Nodes {
     parallelism: usize,
     /// `table.exec.source.idle-timeout`.
     pub(super) idle_timeout: Option<Duration>,
+    /// All rows are there before a result is.
+    pub(super) is_batch: bool,
 }
 
 impl Nodes {
     pub(super) fn new(plan: StreamPlan, ports: Ports, needs: Needs, parallelism: usize) -> Self {
         let (made, windows) = (HashMap::new(), Windows::new());
-        Self { plan, ports, made, needs, windows, parallelism: parallelism.max(1), idle_timeout: None }
+        Self { plan, ports, made, needs, windows, parallelism: parallelism.max(1), idle_timeout: None, is_batch: false }
     }
 
     pub(super) fn needs(&self) -> &Needs {
@@ -88,6 +90,11 @@ impl Nodes {
         };
         self.made.insert(key, input.clone());
         Ok(input)
+    }
+
+    /// Takes what has been made for a part of a query by other means.
+    pub(super) fn remember(&mut self, query: &LogicalPlan, made: Input) {
+        self.made.insert((shared(query), self.needs.update_before(query)), made);
     }
 
     fn lower_plain(&mut self, query: &LogicalPlan) -> Result<Input> {

@@ -6,10 +6,11 @@ use arrow_schema::{DataType, FieldRef, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::{NullTreatment, WindowFunction};
 use datafusion_expr::{Expr, LogicalPlan, Window, WindowFrame, WindowFrameBound, WindowFrameUnits};
-use sluice_model::{Error, Result};
+use sluice_model::{Error, Position, Result};
 use sluice_plan::{AggregateCall, Frame, Input, Operation, Output, OverAggregate};
 
 use super::aggregate::{Call, lower_call};
+use super::changes::place_of;
 use super::columns::Columns;
 use super::nodes::Nodes;
 use crate::logical::{is_processing_time, is_rowtime, rowtimes};
@@ -22,14 +23,17 @@ impl Nodes {
     pub(super) fn over(&mut self, window: &Window, query: &LogicalPlan) -> Result<Input> {
         let functions = window.window_expr.iter().map(function).collect::<Result<Vec<_>>>()?;
         let [first, ..] = functions.as_slice() else { return Err(Error::bug("a window without a function")) };
-        let (time, processing_time) = time_of(first, &window.input)?;
+        let place = place_of_call(first);
+        let time_of = time_of(first, &window.input).map_err(|error| ranking(first).unwrap_or(error).at_opt(place));
+        let (time, processing_time) = time_of?;
         let from = self.lower(&window.input)?;
+        self.refuse_changes("OverAggregate", &from).map_err(|error| {
+            error
+                .because("a row's result would change with rows that have been put out before")
+                .at_opt(place)
+                .with_hint("aggregate with GROUP BY, or take OVER aggregates before what makes changes")
+        })?;
         let source = self.plan().output(&from).clone();
-        if !source.changelog.is_append() {
-            return Err(Error::fix("OVER aggregates in the order of time take insertions only")
-                .because(format!("their input has [{}]", source.changelog))
-                .with_hint("aggregate with GROUP BY, or take OVER aggregates before what makes changes"));
-        }
         let width = source.schema.fields().len();
         let results = window.schema.as_arrow().fields().iter().skip(width).cloned();
         let mut columns = Columns::all(&window.input, source.clone())?;
@@ -37,7 +41,9 @@ impl Nodes {
         let calls = functions
             .iter()
             .zip(results)
-            .map(|(function, result)| call(function, processing_time, result, &mut columns));
+            .map(|(function, result)| call(function, processing_time, result, &mut columns))
+            .zip(&functions)
+            .map(|(call, function)| call.map_err(|error| error.at_opt(place_of_call(function))));
         let calls = calls.collect::<Result<Vec<_>>>()?;
         let input = columns.add(self, from, query)?;
         let (mut input, parallelism) = self.dealt_by(input, &partition);
@@ -66,6 +72,24 @@ fn function(expression: &Expr) -> Result<&WindowFunction> {
         Expr::Alias(alias) => function(&alias.expr),
         other => Err(Error::bug(format!("{other} is no window function"))),
     }
+}
+
+/// Where a call stands: what it orders by, or else its arguments.
+fn place_of_call(function: &WindowFunction) -> Option<Position> {
+    let params = &function.params;
+    let order = params.order_by.iter().map(|order| &order.expr);
+    order.chain(&params.args).chain(&params.partition_by).find_map(place_of)
+}
+
+/// Flink's refusal of ranks in an order that is not that of time.
+fn ranking(function: &WindowFunction) -> Option<Error> {
+    let name = function.fun.name().to_uppercase();
+    let is_rank = name == "RANK" || name == "DENSE_RANK";
+    is_rank.then(|| {
+        Error::fix(format!("{name}() on streaming table is not supported currently"))
+            .because("it is ordered by something else than time, ascending")
+            .with_hint("take ROW_NUMBER() and keep the first rows: WHERE rn <= n")
+    })
 }
 
 /// The column that the rows are ordered by, which has to tell the time, and whether it is the clock's.
@@ -118,10 +142,14 @@ fn call(
             return Ok((Frame::AllRows, lower_call(&plain(&name, &order()), result, columns)?));
         }
         "lag" => return Ok((Frame::AllRows, lag(function, result, columns)?)),
-        "lead" => {
-            return Err(Error::fix("LEAD cannot run on a stream")
-                .because("a row would have to wait for those behind it")
-                .with_hint("take LAG of the later row, or batch mode"));
+        "lead" | "percent_rank" | "cume_dist" | "ntile" => {
+            let error = Error::fix(format!("{} Function is not supported in stream mode", name.to_uppercase()));
+            let error = error.because("a row would have to wait for those behind it");
+            return Err(error.with_hint(if name == "lead" {
+                "take LAG of the later row, or batch mode: SET 'execution.runtime-mode' = 'batch'"
+            } else {
+                "SET 'execution.runtime-mode' = 'batch'"
+            }));
         }
         _ => {}
     }

@@ -2,7 +2,7 @@
 
 use datafusion_expr::LogicalPlan;
 use sluice_connector_api::{Connectors, Sink};
-use sluice_model::{ChangelogMode, Error, Result, RowKind};
+use sluice_model::{ChangelogMode, Result, RowKind};
 use sluice_plan::{Distribution, Input, Node, NotNull, Operation, Output, SinkTarget, UpsertMaterialize};
 
 use super::join::is_in_order;
@@ -63,7 +63,7 @@ impl<'a> PreparedSink<'a> {
             }
             Target::Table(table) => {
                 let sink = connectors.sink(&table.definition, output.changelog)?;
-                self.check_changelog(table, &output)?;
+                self.check_changelog(table, &input, nodes)?;
                 notes.extend(sink.notes());
                 let input = enforce_not_null(settings, table, query, input, nodes)?;
                 let input = if self.materialize { materialized(table, query, input, nodes)? } else { input };
@@ -95,13 +95,15 @@ impl<'a> PreparedSink<'a> {
     }
 
     /// Flink's message where a sink cannot take what the query produces.
-    fn check_changelog(&self, table: &TableTarget, output: &Output) -> Result<()> {
+    fn check_changelog(&self, table: &TableTarget, input: &Input, nodes: &Nodes) -> Result<()> {
+        let output = nodes.plan().output(input);
         let taken = self.accepts.union(if self.accepts.is_append() { self.accepts } else { ChangelogMode::RETRACT });
         if output.changelog.is_subset_of(taken) {
             return Ok(());
         }
         let name = &table.definition.name;
-        Err(Error::fix(format!("table sink '{name}' doesn't support consuming update and delete changes"))
+        Err(nodes
+            .changes_refused(&format!("table sink '{name}'"), input)
             .at_opt(self.target.position())
             .because(format!("the query produces [{}] and the sink takes [{}]", output.changelog, self.accepts))
             .with_hint(

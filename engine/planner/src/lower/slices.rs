@@ -25,7 +25,7 @@ use super::columns::Columns;
 use super::keys::passed_column;
 use super::nodes::Nodes;
 use super::time::WindowColumns;
-use crate::logical::{WindowNode, Windowing};
+use crate::logical::{WindowNode, Windowing, is_rowtime};
 
 /// The functions whose results over parts can be put together, and what does that.
 const PARTIAL: [(&str, &str); 5] =
@@ -51,9 +51,10 @@ impl<'a> Sliced<'a> {
     fn find(aggregate: &'a Aggregate) -> Option<Self> {
         let (window, places) = window_below(&aggregate.input)?;
         let Windowing::Fixed(kind) = window.windowing else { return None };
-        let time = window.input.schema().field(window.time_index()?);
+        let place = window.time_index()?;
+        let time = window.input.schema().field(place);
         let is_local = matches!(time.data_type(), DataType::Timestamp(_, None));
-        if window.processing_time || !is_local {
+        if window.processing_time || !is_local || !is_rowtime(&window.input, place) {
             return None;
         }
         let place = |expression: &Expr| match expression {

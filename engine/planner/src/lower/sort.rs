@@ -1,9 +1,10 @@
 //! `ORDER BY` without `LIMIT`: rows in the order of time.
 
 use datafusion_expr::{Expr, LogicalPlan, Sort};
-use sluice_model::{Error, Result};
+use sluice_model::{Error, Position, Result};
 use sluice_plan::{Input, Operation, Output, TemporalSort};
 
+use super::changes::place_of;
 use super::columns::Columns;
 use super::nodes::Nodes;
 use super::rank::sort_column;
@@ -12,14 +13,15 @@ use crate::logical::{is_processing_time, is_rowtime, rowtimes};
 impl Nodes {
     /// One subtask puts all rows in their order.
     pub(super) fn temporal_sort(&mut self, sort: &Sort, query: &LogicalPlan) -> Result<Input> {
-        let (time, processing_time) = time_of(sort)?;
+        let (time, processing_time) = time_of(sort).map_err(|error| error.at_opt(place_of_order(sort)))?;
         let from = self.lower(&sort.input)?;
+        self.refuse_changes("TemporalSort", &from).map_err(|error| {
+            error
+                .because("rows that were put out in their order cannot be taken back")
+                .at_opt(place_of_order(sort))
+                .with_hint("order the rows before what makes changes, or add LIMIT n")
+        })?;
         let source = self.plan().output(&from).clone();
-        if !source.changelog.is_append() {
-            return Err(Error::fix("ORDER BY time takes insertions only")
-                .because(format!("its input has [{}]", source.changelog))
-                .with_hint("order the rows before what makes changes, or add LIMIT n"));
-        }
         let width = source.schema.fields().len();
         let mut columns = Columns::all(&sort.input, source.clone())?;
         let further = sort.expr.iter().skip(1).map(|order| sort_column(order, &mut columns));
@@ -34,6 +36,10 @@ impl Nodes {
         self.set_window(&sorted, window);
         self.restored_columns(sorted, &(0..width).collect::<Vec<_>>(), &source.schema, query)
     }
+}
+
+fn place_of_order(sort: &Sort) -> Option<Position> {
+    sort.expr.iter().find_map(|order| place_of(&order.expr))
 }
 
 /// The column that the rows are ordered by first, and whether it tells the time of the clock.

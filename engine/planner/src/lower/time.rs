@@ -6,11 +6,12 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 use datafusion_expr::{Extension, LogicalPlan};
 use sluice_functions::UnnestNode;
-use sluice_model::{Error, Result};
-use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow};
+use sluice_model::{Error, Result, SqlType};
+use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow, WindowKind};
 
+use super::changes::place_of;
 use super::nodes::{Nodes, unqualified};
-use crate::logical::{WatermarkNode, WindowNode, Windowing};
+use crate::logical::{WatermarkNode, WindowNode, Windowing, is_rowtime};
 
 /// Where the borders of the rows' windows are among the columns of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,10 +80,17 @@ impl Nodes {
         self.add(operation, vec![from], output, parallelism, id)
     }
 
+    /// On a stream nothing but a watermark tells when a window is over.
+    fn check_time(&self, node: &WindowNode, time: usize) -> Result<()> {
+        let is_time = self.is_batch || node.processing_time || is_rowtime(&node.input, time);
+        if is_time { Ok(()) } else { Err(no_time_attribute(node, time)) }
+    }
+
     fn assign_window(&mut self, node: &WindowNode, query: &LogicalPlan) -> Result<Input> {
         let from = self.lower(&node.input)?;
         let source = self.plan().output(&from).clone();
         let time = node.time_index().ok_or_else(|| Error::bug("a window without its time"))?;
+        self.check_time(node, time)?;
         let width = source.schema.fields().len();
         let added = query.schema().fields().iter().skip(width).cloned();
         let fields: Vec<_> = source.schema.fields().iter().cloned().chain(added).collect();
@@ -109,4 +117,19 @@ impl Nodes {
         self.set_window(&input, Some(WindowColumns { start, end, dealt_by }));
         Ok(input)
     }
+}
+
+fn no_time_attribute(node: &WindowNode, time: usize) -> Error {
+    let name = match &node.windowing {
+        Windowing::Fixed(WindowKind::Tumble { .. }) => "TUMBLE",
+        Windowing::Fixed(WindowKind::Hop { .. }) => "HOP",
+        Windowing::Fixed(WindowKind::Cumulate { .. }) => "CUMULATE",
+        Windowing::Session { .. } => "SESSION",
+    };
+    let field = node.input.schema().field(time);
+    let column = SqlType::of_field(field);
+    Error::fix(format!("the window function {name} requires the timecol is a time attribute type, but is {column}"))
+        .because(format!("nothing tells when all rows of a window by '{}' are there", field.name()))
+        .at_opt(place_of(&node.time))
+        .with_hint("declare WATERMARK FOR the column on its table, and pass it on as it is, not through a regular join")
 }

@@ -10,7 +10,8 @@ use sluice_model::{Error, Position, Result};
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Distinct, Expr, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint,
     JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderByKind, Query, Select, SelectFlavor, SelectItem,
-    SetExpr, Spanned, TableAlias, TableFactor, TableVersion, Value, Visit, Visitor, WildcardAdditionalOptions,
+    SetExpr, SetOperator, Spanned, TableAlias, TableFactor, TableVersion, Value, Visit, Visitor,
+    WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -160,6 +161,7 @@ fn check_query(query: &Query) -> Checked {
 fn check_body(mut body: &SetExpr) -> Checked {
     loop {
         match body {
+            SetExpr::SetOperation { op: SetOperator::Minus, .. } => return refuse_minus(body),
             SetExpr::SetOperation { left, right, .. } => {
                 check_body(right)?;
                 body = left;
@@ -182,6 +184,12 @@ fn check_body(mut body: &SetExpr) -> Checked {
             }
         }
     }
+}
+
+/// Apart, because [`check_body`] calls itself.
+fn refuse_minus(body: &SetExpr) -> Checked {
+    let error = Error::fix("MINUS is not part of this SQL dialect").at_opt(place(body.span()));
+    ControlFlow::Break(error.with_hint("write EXCEPT"))
 }
 
 fn check_select(select: &Select) -> Checked {

@@ -1,7 +1,9 @@
 //! `DESCRIBE` and `SHOW COLUMNS`.
 
+use std::sync::Arc;
+
 use sluice_model::{Error, Result};
-use sluice_planner::{CatalogEntry, ColumnKind};
+use sluice_planner::{CatalogEntry, CatalogTable, ColumnKind};
 
 use super::{job, show};
 use crate::parser::{self, Describe, LikePattern};
@@ -65,7 +67,7 @@ pub(crate) fn columns(session: &Session, path: &parser::ObjectPath, like: Option
         let extras = declared.and_then(|column| extras(&column.kind, &column.name));
         let mut row = vec![
             Some(column.name.clone()),
-            Some(column.data_type.to_string()),
+            Some(format!("{}{}", column.data_type, time_attribute(table.map(Arc::as_ref), &column.name))),
             Some(nullable.to_owned()),
             key,
             extras,
@@ -77,6 +79,20 @@ pub(crate) fn columns(session: &Session, path: &parser::ObjectPath, like: Option
         rows.push(row);
     }
     Ok(ResultTable { columns: names.into_iter().map(str::to_owned).collect(), rows })
+}
+
+/// What Flink writes behind the type of a column that tells the time.
+fn time_attribute(table: Option<&CatalogTable>, name: &str) -> &'static str {
+    let Some(table) = table else { return "" };
+    if table.watermark.as_ref().is_some_and(|watermark| watermark.column == name) {
+        return " *ROWTIME*";
+    }
+    let is_clock = |kind: &ColumnKind| match kind {
+        ColumnKind::Computed { text, .. } => text.replace(' ', "").eq_ignore_ascii_case("PROCTIME()"),
+        ColumnKind::Physical { .. } | ColumnKind::Metadata { .. } => false,
+    };
+    let column = table.columns.iter().find(|column| column.name == name);
+    if column.is_some_and(|column| is_clock(&column.kind)) { " *PROCTIME*" } else { "" }
 }
 
 fn extras(kind: &ColumnKind, name: &str) -> Option<String> {

@@ -17,6 +17,7 @@
 
 mod page;
 mod record;
+mod surface;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

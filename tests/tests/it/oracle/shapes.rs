@@ -85,7 +85,7 @@ const TOP_N: [&str; 7] = [
 ];
 
 /// Sub-queries as values, and in conditions that are more than a conjunction.
-const SUBQUERIES: [&str; 9] = [
+const SUBQUERIES: [&str; 13] = [
     "SELECT id, a FROM t WHERE a NOT IN (SELECT b FROM u)",
     "SELECT id, a FROM t WHERE a NOT IN (SELECT b FROM u WHERE b IS NOT NULL)",
     "SELECT id FROM t WHERE id NOT IN (SELECT id FROM u) -- id",
@@ -95,6 +95,19 @@ const SUBQUERIES: [&str; 9] = [
     "SELECT id, a FROM t WHERE a >= (SELECT MAX(b) FROM u)",
     "SELECT id, a - (SELECT MIN(b) FROM u) AS c FROM t -- id",
     "SELECT id FROM t WHERE a = (SELECT b FROM u ORDER BY b NULLS LAST, id LIMIT 1)",
+    "SELECT id, a IN (SELECT b FROM u WHERE a > $1) AS x FROM t \
+     <=> SELECT t.id, CASE WHEN h.b IS NOT NULL THEN TRUE WHEN g.n = 0 THEN FALSE WHEN t.a IS NULL OR g.nulls > 0 THEN NULL \
+     ELSE FALSE END AS x FROM t CROSS JOIN (SELECT COUNT(*) AS n, COUNT(*) - COUNT(b) AS nulls FROM u WHERE a > $1) AS g \
+     LEFT JOIN (SELECT DISTINCT b FROM u WHERE a > $1) AS h ON h.b = t.a",
+    "SELECT id, CASE WHEN a NOT IN (SELECT b FROM u WHERE b > $1) THEN 'out' WHEN a IS NULL THEN '?' ELSE 'in' END AS x FROM t \
+     <=> SELECT t.id, CASE WHEN g.n = 0 OR t.a IS NOT NULL AND h.b IS NULL THEN 'out' WHEN t.a IS NULL THEN '?' ELSE 'in' END \
+     FROM t CROSS JOIN (SELECT COUNT(*) AS n FROM u WHERE b > $1) AS g \
+     LEFT JOIN (SELECT DISTINCT b FROM u WHERE b > $1) AS h ON h.b = t.a",
+    "SELECT id, EXISTS (SELECT 1 FROM u WHERE u.a = t.a AND u.b > $1) AS x FROM t \
+     <=> SELECT t.id, q.a IS NOT NULL FROM t LEFT JOIN (SELECT DISTINCT a FROM u WHERE b > $1) AS q ON q.a = t.a",
+    "SELECT s, SUM(CASE WHEN a IN (SELECT b FROM u) THEN 1 ELSE 0 END) AS n FROM t GROUP BY s \
+     <=> SELECT s, SUM(CASE WHEN q.b IS NOT NULL THEN 1 ELSE 0 END) FROM t LEFT JOIN (SELECT DISTINCT b FROM u) AS q \
+     ON q.b = t.a GROUP BY s",
 ];
 
 /// The sink's key is unique in the end, but the planner cannot know: rows are kept in front of it.

@@ -1,0 +1,58 @@
+//! Clauses behind the body of a query, in the form that DataFusion reads.
+//!
+//! | text | becomes |
+//! |---|---|
+//! | `OFFSET 1 ROWS FETCH FIRST 3 ROWS ONLY` | `LIMIT 3 OFFSET 1` |
+//! | `ORDER BY CAST(2 AS INT)`, which was `ORDER BY 2` | `ORDER BY 2`: the second column |
+
+use sqlparser::ast::{CastKind, Expr, LimitClause, OrderByKind, Query, Value};
+
+/// `FETCH` as `LIMIT`.
+pub(super) fn fetch_as_limit(query: &mut Query) {
+    let Some(fetch) = query.fetch.take() else { return };
+    let rows = fetch.quantity.unwrap_or_else(|| Expr::Value(Value::Number("1".to_owned(), false).into()));
+    let offset = match query.limit_clause.take() {
+        Some(LimitClause::LimitOffset { offset, .. }) => offset,
+        _ => None,
+    };
+    query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(rows), offset, limit_by: Vec::new() });
+}
+
+/// Takes the types off numbers in `ORDER BY`: they are the places of columns.
+pub(super) fn plain_ordinals(query: &mut Query) {
+    let Some(OrderByKind::Expressions(orders)) = query.order_by.as_mut().map(|order| &mut order.kind) else { return };
+    for order in orders {
+        if let Expr::Cast { kind: CastKind::Cast, expr, .. } = &mut order.expr
+            && matches!(expr.as_ref(), Expr::Value(value) if matches!(value.value, Value::Number(..)))
+        {
+            order.expr = std::mem::replace(expr.as_mut(), Expr::Value(Value::Null.into()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlparser::ast::Statement;
+    use sqlparser::dialect::GenericDialect;
+    use sqlparser::parser::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_query_reads_the_same_in_another_form() {
+        let rewritten = |sql: &str| {
+            let Statement::Query(mut query) = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0) else {
+                panic!("a query")
+            };
+            fetch_as_limit(&mut query);
+            plain_ordinals(&mut query);
+            query.to_string()
+        };
+        assert_eq!(
+            rewritten("SELECT a FROM t ORDER BY CAST(1 AS INT) DESC OFFSET 1 ROWS FETCH FIRST 3 ROWS ONLY"),
+            "SELECT a FROM t ORDER BY 1 DESC LIMIT 3 OFFSET 1 ROWS"
+        );
+        assert_eq!(rewritten("SELECT a FROM t FETCH NEXT ROW ONLY"), "SELECT a FROM t LIMIT 1");
+        assert_eq!(rewritten("SELECT a FROM t ORDER BY CAST(a AS INT)"), "SELECT a FROM t ORDER BY CAST(a AS INT)");
+    }
+}
