@@ -12,6 +12,7 @@
 
 mod bind;
 pub mod catalog;
+mod current_watermark;
 mod lateral;
 mod lateral_limit;
 mod logical;
@@ -211,11 +212,17 @@ impl<'a> Planner<'a> {
             let typed = sluice_functions::bind_plan(typed, &self.session)
                 .map_err(|error| bind::from_datafusion(error, &[]).at_opt(target.position()))?;
             bound.push(plan);
-            queries.push(optimize::optimize(typed).map_err(|error| error.at_opt(target.position()))?);
+            queries.push(self.optimized(typed).map_err(|error| error.at_opt(target.position()))?);
             targets.push(target);
         }
         let (plan, notes) = lower::lower(self.connectors, &self.settings, &queries, &targets)?;
         Ok(PlannedJob { plan, queries, bound, notes })
+    }
+
+    fn optimized(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let plan = optimize::optimize(plan)?;
+        current_watermark::check(&plan)?;
+        if self.settings.batch { current_watermark::without(plan) } else { Ok(plan) }
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -20,7 +19,7 @@ use super::rank::top_n_of;
 use super::scans::{Ports, base_table, is_on_key};
 use super::state_ttl::{hinted_ttl, without_ttl};
 use super::time::Windows;
-use crate::ObjectPath;
+use crate::{ObjectPath, PlannerSettings};
 use crate::bind::{WINDOW, from_datafusion};
 
 /// A stream plan that grows, and what has been made already.
@@ -31,31 +30,29 @@ pub(super) struct Nodes {
     made: HashMap<(LogicalPlan, bool), Input>,
     needs: Needs,
     pub(super) windows: Windows,
-    /// Subtasks of operators that rows are dealt to by key.
-    parallelism: usize,
-    /// `table.exec.source.idle-timeout`.
-    pub(super) idle_timeout: Option<Duration>,
+    pub(super) settings: PlannerSettings,
 }
 
 impl Nodes {
-    pub(super) fn new(plan: StreamPlan, ports: Ports, needs: Needs, parallelism: usize) -> Self {
+    pub(super) fn new(plan: StreamPlan, ports: Ports, needs: Needs, settings: &PlannerSettings) -> Self {
         let (made, windows) = (HashMap::new(), Windows::new());
-        Self { plan, ports, made, needs, windows, parallelism: parallelism.max(1), idle_timeout: None }
+        Self { plan, ports, made, needs, windows, settings: settings.clone() }
     }
 
     pub(super) fn needs(&self) -> &Needs {
         &self.needs
     }
 
+    /// Subtasks of operators that rows are dealt to by key.
     pub(super) fn parallelism(&self) -> usize {
-        self.parallelism
+        self.settings.parallelism.max(1)
     }
 
     /// An input dealt by the key of an operator, and the operator's parallelism. Without a key
     /// everything goes to one subtask.
     pub(super) fn dealt_by(&self, mut input: Input, key: &[usize]) -> (Input, usize) {
         let upstream = self.plan.node(input.node).parallelism;
-        let parallelism = if key.is_empty() { 1 } else { self.parallelism };
+        let parallelism = if key.is_empty() { 1 } else { self.parallelism() };
         input.distribution = match parallelism {
             1 if upstream == 1 => Distribution::Forward,
             1 => Distribution::Single,

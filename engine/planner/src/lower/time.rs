@@ -65,14 +65,18 @@ impl Nodes {
         }
     }
 
+    /// In batch mode time ends with the rows, and none of them is late.
     fn watermark(&mut self, node: &WatermarkNode, query: &LogicalPlan) -> Result<Input> {
         let from = self.lower(&node.input)?;
+        if self.settings.batch {
+            return Ok(from);
+        }
         let output = self.plan().output(&from).clone();
         let watermark = unqualified(&node.watermark, node.input.schema(), &output.schema)?;
         let operation = Operation::AssignWatermark(AssignWatermark {
             column: node.column.clone(),
             watermark,
-            idle_timeout: node.idle_timeout.or(self.idle_timeout).filter(|timeout| !timeout.is_zero()),
+            idle_timeout: node.idle_timeout.or(self.settings.idle_timeout).filter(|timeout| !timeout.is_zero()),
         });
         let id = self.state_id("watermark", query);
         let parallelism = self.plan().node(from.node).parallelism;
