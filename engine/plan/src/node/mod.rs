@@ -24,7 +24,7 @@ mod upsert_materialize;
 mod values;
 
 pub use assign_watermark::AssignWatermark;
-pub use assign_window::{AssignWindow, WindowKind};
+pub use assign_window::{AssignWindow, WindowEnd, WindowKind};
 pub use batch::Batch;
 pub use calc::Calc;
 pub use expand::{Expand, GroupingSet};

@@ -67,7 +67,7 @@ impl Binder<'_> {
         };
         let processing_time = is_processing_time(&input, place);
         let time = Expr::Column(input.schema().columns().swap_remove(place));
-        let node = WindowNode::try_new(input, time, windowing, processing_time)
+        let node = WindowNode::try_new(input, time, windowing, processing_time, self.session.time_zone)
             .map_err(|error| from_datafusion(error, &[]))?;
         Ok(Arc::new(Derived::new(LogicalPlan::Extension(Extension { node: Arc::new(node) }))))
     }

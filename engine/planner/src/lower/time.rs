@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::Schema;
+use chrono_tz::Tz;
 use datafusion_expr::{Extension, LogicalPlan};
 use sluice_functions::UnnestNode;
 use sluice_model::{Error, Result};
-use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow};
+use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow, WindowEnd};
 
 use super::nodes::{Nodes, unqualified};
 use crate::logical::{WatermarkNode, WindowNode, Windowing};
@@ -17,6 +18,8 @@ use crate::logical::{WatermarkNode, WindowNode, Windowing};
 pub(super) struct WindowColumns {
     pub(super) start: usize,
     pub(super) end: usize,
+    /// The zone of whose wall clock they are times.
+    pub(super) zone: Tz,
     /// Set behind sessions: the columns that rows are dealt by already.
     pub(super) dealt_by: Option<Vec<usize>>,
 }
@@ -34,7 +37,12 @@ impl WindowColumns {
     /// The same where column `c` has become `place(c)`.
     pub(super) fn placed(&self, place: impl Fn(usize) -> Option<usize>) -> Option<Self> {
         let dealt_by = self.dealt_by.as_ref().and_then(|columns| columns.iter().map(|c| place(*c)).collect());
-        Some(Self { start: place(self.start)?, end: place(self.end)?, dealt_by })
+        Some(Self { start: place(self.start)?, end: place(self.end)?, zone: self.zone, dealt_by })
+    }
+
+    /// What tells when the window of a row is over.
+    pub(super) fn window_end(&self) -> WindowEnd {
+        WindowEnd { column: self.end, zone: self.zone }
     }
 }
 
@@ -94,23 +102,23 @@ impl Nodes {
         let (start, end) = (width, width + 1);
         let keys = source.keys.iter().map(|key| [key.as_slice(), &[start, end]].concat()).collect();
         let output = Output { schema: Arc::new(Schema::new(fields)), changelog: source.changelog, keys };
-        let processing_time = node.processing_time;
+        let (processing_time, zone) = (node.processing_time, node.zone);
         let id = self.state_id("window", query);
         let (operation, from, parallelism, dealt_by) = match &node.windowing {
             Windowing::Fixed(kind) => {
                 let parallelism = self.plan().node(from.node).parallelism;
-                let operation = Operation::AssignWindow(AssignWindow { time, kind: *kind, processing_time });
+                let operation = Operation::AssignWindow(AssignWindow { time, kind: *kind, processing_time, zone });
                 (operation, from, parallelism, None)
             }
             Windowing::Session { gap, .. } => {
                 let partition = node.partition().ok_or_else(|| Error::bug("a session without its partition"))?;
                 let (from, parallelism) = self.dealt_by(from, &partition);
-                let session = SessionWindow { partition: partition.clone(), time, gap: *gap, processing_time };
+                let session = SessionWindow { partition: partition.clone(), time, gap: *gap, processing_time, zone };
                 (Operation::SessionWindow(session), from, parallelism, Some(partition))
             }
         };
         let input = self.add(operation, vec![from], output, parallelism, id)?;
-        self.set_window(&input, Some(WindowColumns { start, end, dealt_by }));
+        self.set_window(&input, Some(WindowColumns { start, end, zone, dealt_by }));
         Ok(input)
     }
 }
