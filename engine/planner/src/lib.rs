@@ -78,6 +78,8 @@ pub struct PlannerSettings {
     /// `table.exec.source.idle-timeout`: after so long without rows nobody waits for the watermarks of a
     /// source; `None`: all wait for ever.
     pub idle_timeout: Option<std::time::Duration>,
+    /// `pipeline.auto-watermark-interval`.
+    pub watermark_interval: std::time::Duration,
     /// `table.exec.mini-batch.*`: rows are gathered in front of operators that gain by it.
     pub mini_batch: Option<sluice_plan::MiniBatch>,
 }
@@ -91,6 +93,7 @@ impl Default for PlannerSettings {
             drop_nulls: false,
             state_ttl: None,
             idle_timeout: None,
+            watermark_interval: std::time::Duration::from_millis(200),
             mini_batch: None,
         }
     }

@@ -23,7 +23,7 @@ mod unnest;
 mod upsert_materialize;
 mod values;
 
-pub use assign_watermark::AssignWatermark;
+pub use assign_watermark::{AssignWatermark, WatermarkAlignment, WatermarkEmit};
 pub use assign_window::{AssignWindow, WindowEnd, WindowKind};
 pub use batch::Batch;
 pub use calc::Calc;

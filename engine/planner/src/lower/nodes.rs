@@ -11,7 +11,7 @@ use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchema, ScalarValue};
 use datafusion_expr::{EmptyRelation, Expr, LogicalPlan, SubqueryAlias, TableScan, Union, Values};
 use sluice_model::{ChangelogMode, Error, Result, RowKind};
-use sluice_plan::{Calc, Distribution, Input, Node, Operation, Output, StreamPlan};
+use sluice_plan::{Calc, Distribution, Input, Node, NodeId, Operation, Output, StreamPlan};
 
 use super::keys::{passed_column, project_keys};
 use super::needs::Needs;
@@ -19,8 +19,8 @@ use super::rank::top_n_of;
 use super::scans::{Ports, base_table, is_on_key};
 use super::state_ttl::{hinted_ttl, without_ttl};
 use super::time::Windows;
-use crate::{ObjectPath, PlannerSettings};
 use crate::bind::{WINDOW, from_datafusion};
+use crate::{ObjectPath, PlannerSettings};
 
 /// A stream plan that grows, and what has been made already.
 pub(super) struct Nodes {
@@ -31,12 +31,14 @@ pub(super) struct Nodes {
     needs: Needs,
     pub(super) windows: Windows,
     pub(super) settings: PlannerSettings,
+    /// `scan.watermark.alignment.group` of the sources that have one.
+    pub(super) alignment_groups: HashMap<NodeId, String>,
 }
 
 impl Nodes {
     pub(super) fn new(plan: StreamPlan, ports: Ports, needs: Needs, settings: &PlannerSettings) -> Self {
         let (made, windows) = (HashMap::new(), Windows::new());
-        Self { plan, ports, made, needs, windows, settings: settings.clone() }
+        Self { plan, ports, made, needs, windows, settings: settings.clone(), alignment_groups: HashMap::new() }
     }
 
     pub(super) fn needs(&self) -> &Needs {

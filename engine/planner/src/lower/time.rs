@@ -8,7 +8,10 @@ use chrono_tz::Tz;
 use datafusion_expr::{Extension, LogicalPlan};
 use sluice_functions::UnnestNode;
 use sluice_model::{Error, Result};
-use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow, WindowEnd};
+use sluice_plan::{
+    AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow, WatermarkAlignment, WatermarkEmit,
+    WindowEnd,
+};
 
 use super::nodes::{Nodes, unqualified};
 use crate::logical::{WatermarkNode, WindowNode, Windowing};
@@ -81,14 +84,47 @@ impl Nodes {
         }
         let output = self.plan().output(&from).clone();
         let watermark = unqualified(&node.watermark, node.input.schema(), &output.schema)?;
+        let options = &node.options;
+        if let Some(alignment) = &options.alignment {
+            self.check_alignment(&from, alignment)?;
+        }
+        let interval = WatermarkEmit::Periodic(self.settings.watermark_interval);
         let operation = Operation::AssignWatermark(AssignWatermark {
             column: node.column.clone(),
             watermark,
-            idle_timeout: node.idle_timeout.or(self.settings.idle_timeout).filter(|timeout| !timeout.is_zero()),
+            idle_timeout: options.idle_timeout.or(self.settings.idle_timeout).filter(|timeout| !timeout.is_zero()),
+            emit: if options.on_event { WatermarkEmit::OnEvent } else { interval },
+            alignment: options.alignment.clone(),
         });
         let id = self.state_id("watermark", query);
         let parallelism = self.plan().node(from.node).parallelism;
         self.add(operation, vec![from], output, parallelism, id)
+    }
+
+    /// The source has to know how far its rows are. Two groups could wait for each other for ever, if some
+    /// connection had tables of both.
+    fn check_alignment(&mut self, from: &Input, alignment: &WatermarkAlignment) -> Result<()> {
+        let mut source = from.node;
+        while let (Operation::Calc(_), [input]) =
+            (&self.plan().node(source).operation, self.plan().node(source).inputs.as_slice())
+        {
+            source = input.node;
+        }
+        let Operation::Source(tables) = &self.plan().node(source).operation else {
+            return Err(Error::fix(
+                "'scan.watermark.alignment.group' of a table whose rows are kept is not supported yet",
+            )
+            .because("its source tells the key of a deleted row only, and the time of a row is known behind that")
+            .with_hint("leave the options 'scan.watermark.alignment.*' out"));
+        };
+        let tables: Vec<_> = tables.tables.iter().map(|table| table.definition.name.clone()).collect();
+        let group = self.alignment_groups.entry(source).or_insert_with(|| alignment.group.clone());
+        if *group == alignment.group {
+            return Ok(());
+        }
+        Err(Error::fix(format!("tables of one connection are in groups '{group}' and '{}'", alignment.group))
+            .because(format!("{} are read together, and wait together", tables.join(", ")))
+            .with_hint("give them the same 'scan.watermark.alignment.group'"))
     }
 
     fn assign_window(&mut self, node: &WindowNode, query: &LogicalPlan) -> Result<Input> {
