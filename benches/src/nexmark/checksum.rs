@@ -33,7 +33,8 @@ pub async fn of_sluice(events: u64, rate: u32) -> Result<String> {
     let mut hash = Hash(0xcbf2_9ce4_8422_2325);
     loop {
         match reader.next().await? {
-            SourceEvent::Batch { batch, .. } => hash.batch(batch.rows()),
+            SourceEvent::Batch { batch, .. } | SourceEvent::SplitBatch { batch, .. } => hash.batch(batch.rows()),
+            SourceEvent::Split { .. } => {}
             SourceEvent::End => return Ok(format!("{:016x}", hash.0)),
         }
     }

@@ -74,7 +74,8 @@ async fn measure(mode: &str, definition: TableDefinition) -> Result<(), Box<dyn 
     while let Ok(event) = tokio::time::timeout(Duration::from_secs(2), reader.next()).await {
         match event? {
             SourceEvent::End => break,
-            SourceEvent::Batch { batch, .. } => {
+            SourceEvent::Split { .. } => {}
+            SourceEvent::Batch { batch, .. } | SourceEvent::SplitBatch { batch, .. } => {
                 rows += batch.num_rows();
                 batches += 1;
                 last = Instant::now();

@@ -11,7 +11,8 @@
 //!
 //! A source delivers the batches that were registered under its `data-id`, one by one; its position
 //! is the number of batches delivered, so that a job that is killed goes on where its checkpoint
-//! says. A sink keeps what was written in the order in which it was written, repetitions included.
+//! says. With `'splits' = '2'` every second batch is of split 1, as if two partitions were read side by side.
+//! A sink keeps what was written in the order in which it was written, repetitions included.
 
 mod data;
 mod sink;
@@ -34,6 +35,8 @@ sluice_connector_api::options! {
         /// The kinds that a source delivers: `I`, `I,UA,D` or `I,UB,UA,D`. By default, as the
         /// registered batches say.
         "changelog-mode" => changelog_mode: Option<Kinds>,
+        /// Number of splits that a source deals its batches to in turn, instead of none.
+        "splits" => splits: Option<u32>,
         /// Number of writers.
         "sink.parallelism" => sink_parallelism: Option<usize>,
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
-use sluice_model::{ChangelogBatch, ChangelogMode, Clock, Column, MetricGroup, Result, SqlType, TableSchema};
+use sluice_model::{
+    ChangelogBatch, ChangelogMode, Clock, Column, MetricGroup, Result, SplitId, SplitStatus, SqlType, TableSchema,
+};
 
 use crate::{FileFormat, Spawner};
 
@@ -107,6 +109,28 @@ pub enum SourceEvent {
         table: usize,
         /// The rows, in [`SourceTable::output_schema`].
         batch: ChangelogBatch,
+    },
+    /// Rows of one of several splits that the reader reads side by side, as partitions of a topic. Each has a
+    /// watermark of its own, and the least counts: one that is behind has no late rows. Readers whose rows
+    /// come in one order have no splits, and neither have those that read one split behind the other.
+    SplitBatch {
+        /// As in [`SourceEvent::Batch`].
+        table: usize,
+        /// Which one.
+        split: SplitId,
+        /// As in [`SourceEvent::Batch`].
+        batch: ChangelogBatch,
+    },
+    /// A split of a table has begun, or has ended. One that has begun holds the watermark back until its
+    /// first rows come, it ends, or it is idle. A reader that has no split to read says that one has ended:
+    /// then nobody waits for it.
+    Split {
+        /// As in [`SourceEvent::Batch`].
+        table: usize,
+        /// Which one.
+        split: SplitId,
+        /// What is about it.
+        status: SplitStatus,
     },
     /// Nothing more will come.
     End,

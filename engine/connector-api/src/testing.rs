@@ -92,10 +92,14 @@ pub fn plan_sink(connectors: &Connectors, table: &TableDefinition, changelog: Ch
 /// # Panics
 /// The source fails, or takes too long.
 pub async fn next_batch(reader: &mut dyn SourceReader) -> Option<ChangelogBatch> {
-    let event = tokio::time::timeout(BOUND, reader.next()).await.expect("the source delivers within the time limit");
-    match event.unwrap_or_else(|error| panic!("the source failed: {error}")) {
-        SourceEvent::Batch { batch, .. } => Some(batch),
-        SourceEvent::End => None,
+    loop {
+        let event =
+            tokio::time::timeout(BOUND, reader.next()).await.expect("the source delivers within the time limit");
+        match event.unwrap_or_else(|error| panic!("the source failed: {error}")) {
+            SourceEvent::Batch { batch, .. } | SourceEvent::SplitBatch { batch, .. } => return Some(batch),
+            SourceEvent::Split { .. } => {}
+            SourceEvent::End => return None,
+        }
     }
 }
 

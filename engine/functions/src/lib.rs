@@ -58,6 +58,8 @@ pub use cast::{cast, cast_array, cast_udf, implicit_cast, keeps_order_of_time};
 pub use error::from_datafusion;
 pub use planner::expr_planner;
 pub use session::SessionInfo;
+pub use time::wall_clock::WallClock;
+pub use time::watermark::{WatermarkCell, bind_watermark, watermark_argument};
 pub use types::{common_type, type_of};
 pub use unnest::{UnnestNode, UnnestedRows, Unnesting};
 pub use window::{WINDOW_FUNCTIONS, row_number, window_function};
@@ -76,5 +78,6 @@ pub fn scalar_functions(session: &SessionInfo) -> Vec<Arc<ScalarUDF>> {
         json::definitions(),
         collection::definitions(),
     ];
-    families.into_iter().flatten().map(|definition| function::Function::udf(definition, session)).collect()
+    let defined = families.into_iter().flatten().map(|definition| function::Function::udf(definition, session));
+    defined.chain([time::watermark::current_watermark()]).collect()
 }

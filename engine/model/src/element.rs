@@ -7,6 +7,21 @@ use crate::ChangelogBatch;
 /// Number of a checkpoint of a job; grows by one, never repeats.
 pub type CheckpointId = u64;
 
+/// Number of a split, of its table and its reader: a part that is read in the order of its own, such as a
+/// partition of a topic.
+pub type SplitId = u32;
+
+/// What is about a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitStatus {
+    /// It is read from here on: its watermark counts, though no row has come.
+    Begun,
+    /// The rows that follow are its.
+    Read,
+    /// No row of it follows.
+    Finished,
+}
+
 /// One element of a stream.
 #[derive(Debug, Clone)]
 pub enum StreamElement {

@@ -33,7 +33,7 @@ mod value;
 pub use batch::ChangelogBatch;
 pub use changelog_mode::ChangelogMode;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use element::{Barrier, BarrierKind, CheckpointId, StreamElement};
+pub use element::{Barrier, BarrierKind, CheckpointId, SplitId, SplitStatus, StreamElement};
 pub use error::{Error, Position, Reaction, Result, suggest};
 pub use key_group::{KEY_GROUPS, key_group_of, subtask_of_key_group};
 pub use metrics::{Counter, Gauge, MetricGroup, MetricKind, MetricRegistry, MetricSample};

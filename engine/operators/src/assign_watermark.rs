@@ -5,12 +5,20 @@
 //! is evaluated once for a batch.
 //!
 //! ```text
-//! WATERMARK FOR ts AS ts, idle after 5 s
+//! WATERMARK FOR ts AS ts, idle after 5 s, every 200 ms
 //!
-//! at 10 s   +I 00:07                 watermark 00:07
-//! at 15 s                            idle: nobody waits for a later watermark
-//! at 18 s   +I 00:06                 active again
+//! at 10.0 s   +I 00:07.0               watermark 00:07.0
+//! at 10.1 s   +I 00:07.1
+//! at 10.2 s                            watermark 00:07.1
+//! at 15.1 s                            idle: nobody waits for a later watermark
+//! at 18.0 s   +I 00:06.0               active again
 //! ```
+//!
+//! A watermark goes out behind a batch if it is later than the last by more than the interval, and
+//! else when the interval is over, as Flink's `WatermarkAssignerOperator` does it. With `on-event` a batch
+//! is cut behind every row that is later than all before it, and each part has its watermark.
+
+mod splits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +29,10 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::{Expr, Operator as Symbol};
 use datafusion_physical_expr::PhysicalExpr;
 use sluice_functions::{from_datafusion, keeps_order_of_time};
-use sluice_model::{ChangelogBatch, Result};
+use sluice_model::{ChangelogBatch, Result, SplitId, SplitStatus};
+use sluice_plan::WatermarkEmit;
 
+use self::splits::Splits;
 use crate::calc::Compiler;
 use crate::time::{latest, millis};
 use crate::{Operator, Output};
@@ -33,50 +43,14 @@ pub struct AssignWatermark {
     watermark: Arc<dyn PhysicalExpr>,
     /// The column that it grows with, if that is known.
     grows_with: Option<usize>,
-    /// The largest so far.
-    largest: Option<i64>,
-    has_grown: bool,
-    idleness: Option<Idleness>,
-}
-
-/// When there were rows last.
-#[derive(Debug)]
-struct Idleness {
-    timeout: i64,
+    splits: Splits,
+    /// Milliseconds between watermarks; `None`: behind every row.
+    interval: Option<i64>,
     now: i64,
-    /// When there were rows, or the operator began.
-    last: Option<i64>,
+    /// The watermark that has gone out last, and when.
+    sent: Option<(i64, i64)>,
+    /// Whether it was said that nobody is to wait.
     is_idle: bool,
-    has_changed: bool,
-}
-
-impl Idleness {
-    fn new(timeout: Duration) -> Self {
-        let timeout = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
-        Self { timeout, now: i64::MIN, last: None, is_idle: false, has_changed: false }
-    }
-
-    fn set(&mut self, is_idle: bool) {
-        self.has_changed ^= self.is_idle != is_idle;
-        self.is_idle = is_idle;
-    }
-
-    fn deadline(&self) -> Option<i64> {
-        self.last.map(|last| last.saturating_add(self.timeout))
-    }
-
-    fn tell(&mut self, now: i64) {
-        self.now = self.now.max(now);
-        self.last.get_or_insert(self.now);
-        if self.deadline().is_some_and(|deadline| deadline <= self.now) {
-            self.set(true);
-        }
-    }
-
-    fn on_rows(&mut self) {
-        self.last = Some(self.now);
-        self.set(false);
-    }
 }
 
 impl AssignWatermark {
@@ -85,10 +59,19 @@ impl AssignWatermark {
     /// # Errors
     /// A bug in the planner: an expression that does not fit the input.
     pub fn compile(node: &sluice_plan::AssignWatermark, input: &SchemaRef) -> Result<Self> {
-        let watermark = Compiler::new(input)?.compile(&node.watermark)?;
-        let grows_with = grows_with(&node.watermark, input);
-        let idleness = node.idle_timeout.map(Idleness::new);
-        Ok(Self { watermark, grows_with, largest: None, has_grown: false, idleness })
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Ok(Self {
+            watermark: Compiler::new(input)?.compile(&node.watermark)?,
+            grows_with: grows_with(&node.watermark, input),
+            splits: Splits::new(node.idle_timeout.map(millis)),
+            interval: match node.emit {
+                WatermarkEmit::Periodic(interval) => Some(millis(interval)),
+                WatermarkEmit::OnEvent => None,
+            },
+            now: i64::MIN,
+            sent: None,
+            is_idle: false,
+        })
     }
 
     /// The rows of a batch among which the one with the largest watermark is.
@@ -97,6 +80,24 @@ impl AssignWatermark {
             return Ok(rows.clone());
         };
         Ok(latest(rows.column(column).as_ref())?.map_or_else(|| rows.slice(0, 0), |row| rows.slice(row, 1)))
+    }
+
+    /// The watermark of every row.
+    fn watermarks(&self, rows: &RecordBatch) -> Result<Vec<Option<i64>>> {
+        let values = self.watermark.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
+        millis(values.map_err(from_datafusion)?.as_ref())
+    }
+
+    /// The watermark that is to go out, if there is one that has not.
+    fn waiting(&self) -> Option<i64> {
+        self.splits.watermark().filter(|watermark| self.sent.is_none_or(|(sent, _)| *watermark > sent))
+    }
+
+    /// When a watermark that waits has waited for long enough.
+    fn due(&self) -> Option<i64> {
+        let (Some((sent, at)), Some(interval)) = (self.sent, self.interval) else { return Some(i64::MIN) };
+        let is_far = self.waiting()?.saturating_sub(sent) > interval;
+        Some(if is_far || self.splits.are_idle() { i64::MIN } else { at.saturating_add(interval) })
     }
 }
 
@@ -122,114 +123,65 @@ fn grows_with(expression: &Expr, input: &Schema) -> Option<usize> {
 }
 
 impl Operator for AssignWatermark {
-    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
-        let rows = self.candidates(batch.rows())?;
-        let values = self.watermark.evaluate(&rows).and_then(|value| value.into_array(rows.num_rows()));
-        let newest = millis(values.map_err(from_datafusion)?.as_ref())?.into_iter().flatten().max();
-        if newest > self.largest {
-            self.largest = newest;
-            self.has_grown = true;
+    fn parts(&mut self, batch: &ChangelogBatch) -> Result<Option<Vec<usize>>> {
+        if self.interval.is_some() {
+            return Ok(None);
         }
-        if let Some(idleness) = self.idleness.as_mut().filter(|_| !batch.is_empty()) {
-            idleness.on_rows();
+        let mut largest = self.splits.largest();
+        let mut ends = Vec::new();
+        for (row, watermark) in self.watermarks(batch.rows())?.into_iter().enumerate() {
+            if watermark > largest {
+                largest = watermark;
+                ends.push(row + 1);
+            }
+        }
+        ends.push(batch.num_rows());
+        ends.dedup();
+        Ok(Some(ends))
+    }
+
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
+        if !batch.is_empty() {
+            let rows = self.candidates(batch.rows())?;
+            self.splits.on_rows(self.watermarks(&rows)?.into_iter().flatten().max());
         }
         output(batch)
     }
 
+    fn on_split(&mut self, split: SplitId, status: SplitStatus) {
+        self.splits.on_split(split, status);
+    }
+
+    fn on_held(&mut self, is_held: bool) {
+        self.splits.set_held(is_held);
+    }
+
     fn on_processing_time(&mut self, now: i64, _output: Output<'_>) -> Result<()> {
-        if let Some(idleness) = &mut self.idleness {
-            idleness.tell(now);
-        }
+        self.now = self.now.max(now);
+        self.splits.tell(now);
         Ok(())
     }
 
     fn next_timer(&self) -> Option<i64> {
-        self.idleness.as_ref().filter(|idleness| !idleness.is_idle)?.deadline()
+        let due = self.waiting().and_then(|_| self.due());
+        due.into_iter().chain(self.splits.deadline()).min()
     }
 
     fn new_idleness(&mut self) -> Option<bool> {
-        let idleness = self.idleness.as_mut()?;
-        std::mem::take(&mut idleness.has_changed).then_some(idleness.is_idle)
+        let is_idle = self.splits.are_idle();
+        let was_idle = std::mem::replace(&mut self.is_idle, is_idle);
+        (is_idle != was_idle).then_some(is_idle)
     }
 
     fn new_watermark(&mut self) -> Option<i64> {
-        self.largest.filter(|_| std::mem::take(&mut self.has_grown))
+        let watermark = self.waiting()?;
+        if self.due()? > self.now {
+            return None;
+        }
+        self.sent = Some((watermark, self.now));
+        Some(watermark)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use arrow_schema::Field;
-    use datafusion_expr::col;
-    use sluice_functions::{SessionInfo, cast_udf};
-    use sluice_model::{SqlType, from_pretty};
-
-    use super::*;
-
-    #[test]
-    fn only_a_later_time_moves_the_watermark() {
-        let node = sluice_plan::AssignWatermark { column: "ts".to_owned(), watermark: col("ts"), idle_timeout: None };
-        let rows = |text: &str| from_pretty("ts TIMESTAMP(3)", text);
-        let mut operator = AssignWatermark::compile(&node, &rows("").schema()).unwrap();
-        let mut push = |text: &str| {
-            let batch = rows(text);
-            operator.on_batch(0, batch, &mut |_| Ok(())).unwrap();
-            operator.new_watermark()
-        };
-        assert_eq!(push("+I '1970-01-01 00:00:02' / +I '1970-01-01 00:00:01'"), Some(2000));
-        assert_eq!(push("+I '1970-01-01 00:00:01' / +I NULL"), None);
-        assert_eq!(push("+I '1970-01-01 00:00:02.500'"), Some(2500));
-    }
-
-    /// Evaluated for one row of a batch, or for all of them: the watermark is the same.
-    #[test]
-    fn an_expression_that_grows_with_time_needs_one_row() {
-        let interval = ScalarValue::new_interval_mdn(0, 0, 4_000_000_000);
-        let cast = cast_udf(SqlType::Timestamp(3), false, &SessionInfo::default());
-        let lag = cast.call(vec![col("ts") - Expr::Literal(interval, None)]);
-        let rows = "+I 1 '1970-01-01 00:00:07.123' / +I 2 '1970-01-01 00:00:09.987' / +I 3 NULL / \
-                    +I 4 '1970-01-01 00:00:09.987' / +I 5 '1970-01-01 00:00:01'";
-        let batch = from_pretty("id INT, ts TIMESTAMP(3)", rows);
-        let node = sluice_plan::AssignWatermark { column: "ts".to_owned(), watermark: lag, idle_timeout: None };
-        let mut operator = AssignWatermark::compile(&node, &batch.schema()).unwrap();
-        assert_eq!(operator.candidates(batch.rows()).unwrap(), batch.rows().slice(1, 1));
-        let nothing = operator.candidates(&batch.rows().slice(2, 1)).unwrap();
-        assert_eq!(nothing.num_rows(), 0);
-        operator.on_batch(0, batch.clone(), &mut |_| Ok(())).unwrap();
-        assert_eq!(operator.new_watermark(), Some(5987));
-        operator.grows_with = None;
-        operator.largest = None;
-        operator.on_batch(0, batch, &mut |_| Ok(())).unwrap();
-        assert_eq!(operator.new_watermark(), Some(5987));
-    }
-
-    #[test]
-    fn other_expressions_need_every_row() {
-        let schema = from_pretty("ts TIMESTAMP(3), other TIMESTAMP(3)", "").schema();
-        let day = Expr::Literal(ScalarValue::new_interval_mdn(0, 1, 0), None);
-        assert_eq!(grows_with(&(col("other") - day.clone()), &schema), Some(1));
-        assert_eq!(grows_with(&(col("ts") - col("other")), &schema), None);
-        let zoned = Schema::new(vec![Field::new("ts", SqlType::TimestampLtz(3).to_arrow(), true)]);
-        assert_eq!(grows_with(&(col("ts") - day), &zoned), None);
-    }
-
-    #[test]
-    fn without_rows_for_so_long_it_is_idle() {
-        let idle_timeout = Some(Duration::from_secs(5));
-        let node = sluice_plan::AssignWatermark { column: "ts".to_owned(), watermark: col("ts"), idle_timeout };
-        let rows = |text: &str| from_pretty("ts TIMESTAMP(3)", text);
-        let mut operator = AssignWatermark::compile(&node, &rows("").schema()).unwrap();
-        let mut at = |now: i64, text: &str| {
-            operator.on_processing_time(now, &mut |_| Ok(())).unwrap();
-            if !text.is_empty() {
-                operator.on_batch(0, rows(text), &mut |_| Ok(())).unwrap();
-            }
-            (operator.new_idleness(), operator.next_timer())
-        };
-        assert_eq!(at(10_000, ""), (None, Some(15_000)), "it counts from the beginning");
-        assert_eq!(at(12_000, "+I '1970-01-01 00:00:02'"), (None, Some(17_000)));
-        assert_eq!(at(17_000, ""), (Some(true), None));
-        assert_eq!(at(30_000, ""), (None, None));
-        assert_eq!(at(31_000, "+I '1970-01-01 00:00:01'"), (Some(false), Some(36_000)));
-    }
-}
+mod tests;

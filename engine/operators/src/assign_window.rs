@@ -10,15 +10,18 @@
 //! 12:10                                       12:09:59.999
 //! 12:12    c       12:10–12:20
 //! ```
+//!
+//! Where the time is a `TIMESTAMP_LTZ`, windows lie between wall-clock times of the session's zone.
 
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, TimestampMillisecondArray, UInt32Array};
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, FieldRef, SchemaRef, TimeUnit};
+use sluice_functions::WallClock;
 use sluice_model::{ChangelogBatch, Error, Result};
 use sluice_plan::WindowKind;
 
-use crate::time::millis;
+use crate::time::wall_millis;
 use crate::{Operator, Output};
 
 /// A running [`sluice_plan::AssignWindow`].
@@ -27,6 +30,8 @@ pub struct AssignWindow {
     time: usize,
     kind: WindowKind,
     output: SchemaRef,
+    /// Shows the wall-clock times that windows lie between.
+    wall: WallClock,
     /// Set if the rows' time is that of the clock.
     clock: Option<WindowClock>,
 }
@@ -50,22 +55,22 @@ impl AssignWindow {
     pub fn new(node: &sluice_plan::AssignWindow, output: &SchemaRef) -> Result<Self> {
         let fields = output.fields();
         let start = fields.len().checked_sub(3).ok_or_else(|| Error::bug("a window without its columns"))?;
-        let is_millis =
-            |field: &arrow_schema::FieldRef| matches!(field.data_type(), DataType::Timestamp(TimeUnit::Millisecond, _));
+        let is_millis = |field: &FieldRef| matches!(field.data_type(), DataType::Timestamp(TimeUnit::Millisecond, _));
         if !fields[start..].iter().all(is_millis) {
             return Err(Error::bug("the columns of a window are no milliseconds"));
         }
         let clock = WindowClock { now: i64::MIN, next_end: i64::MIN, watermark: None, is_ended: false };
         let clock = node.processing_time.then_some(clock);
-        Ok(Self { time: node.time, kind: node.kind, output: Arc::clone(output), clock })
+        let (output, wall) = (Arc::clone(output), WallClock::new(node.zone));
+        Ok(Self { time: node.time, kind: node.kind, output, wall, clock })
     }
 }
 
 impl Operator for AssignWindow {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()> {
         let times = match &self.clock {
-            Some(clock) => vec![Some(clock.now); batch.num_rows()],
-            None => millis(batch.rows().column(self.time).as_ref())?,
+            Some(clock) => vec![Some(self.wall.at(clock.now)); batch.num_rows()],
+            None => wall_millis(batch.rows().column(self.time).as_ref(), &mut self.wall)?,
         };
         let mut windows = Windows::default();
         for (row, time) in times.into_iter().enumerate() {
@@ -78,17 +83,9 @@ impl Operator for AssignWindow {
         // One window for every row: the rows stay as they are.
         let is_one_each = matches!(self.kind, WindowKind::Tumble { .. });
         let batch = if is_one_each { batch } else { batch.take(&UInt32Array::from(windows.rows))? };
-        let last: Vec<i64> = windows.ends.iter().map(|end| end - 1).collect();
         let mut columns = batch.rows().columns().to_vec();
         let fields = &self.output.fields()[columns.len()..];
-        for (values, field) in [windows.starts, windows.ends, last].into_iter().zip(fields) {
-            let zone = match field.data_type() {
-                DataType::Timestamp(_, zone) => zone.clone(),
-                _ => None,
-            };
-            let column: ArrayRef = Arc::new(TimestampMillisecondArray::from(values).with_timezone_opt(zone));
-            columns.push(column);
-        }
+        columns.extend(window_columns(windows.starts, windows.ends, fields, &self.wall));
         let rows = RecordBatch::try_new(Arc::clone(&self.output), columns).map_err(Error::from_arrow)?;
         output(batch.with_rows(rows)?)
     }
@@ -112,7 +109,8 @@ impl Operator for AssignWindow {
         clock.now = clock.now.max(now);
         if clock.now >= clock.next_end {
             clock.watermark = Some(clock.now - 1);
-            clock.next_end = end_after(clock.now, self.kind);
+            let end = end_after(self.wall.at(clock.now), self.kind);
+            clock.next_end = self.wall.passed_at(end - 1) + 1;
         }
         Ok(())
     }
@@ -124,6 +122,25 @@ impl Operator for AssignWindow {
     fn new_watermark(&mut self) -> Option<i64> {
         self.clock.as_mut()?.watermark.take()
     }
+}
+
+/// `window_start`, `window_end` and `window_time` of rows. Where the time is an instant, so is the last.
+pub(crate) fn window_columns(
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+    fields: &[FieldRef],
+    wall: &WallClock,
+) -> impl Iterator<Item = ArrayRef> {
+    let mut last: Vec<i64> = ends.iter().map(|end| end - 1).collect();
+    let zone = fields.last().and_then(|field| match field.data_type() {
+        DataType::Timestamp(_, zone) => zone.clone(),
+        _ => None,
+    });
+    if zone.is_some() {
+        last.iter_mut().for_each(|time| *time = wall.instant(*time));
+    }
+    let column = |values, zone| Arc::new(TimestampMillisecondArray::from(values).with_timezone_opt(zone)) as ArrayRef;
+    [column(starts, None), column(ends, None), column(last, zone)].into_iter()
 }
 
 /// When the first window ends that has not ended at `time`.
@@ -187,6 +204,7 @@ fn start_of(time: i64, step: i64, offset: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use arrow_schema::{Field, Schema};
+    use chrono_tz::Tz;
     use sluice_model::{from_pretty, to_pretty};
 
     use super::*;
@@ -232,16 +250,58 @@ mod tests {
         assert_eq!(end_after(29, WindowKind::Cumulate { step: 5, size: 15, offset: 0 }), 30);
     }
 
+    /// Windows of a `TIMESTAMP_LTZ` in Berlin, on the night in which 02:00 to 03:00 comes twice.
     #[test]
-    fn by_processing_time_the_clock_ends_windows() {
-        let kind = WindowKind::Tumble { size: 10_000, offset: 0 };
-        let node = sluice_plan::AssignWindow { time: 1, kind, processing_time: true };
+    fn instants_lie_in_windows_of_the_wall_clock() {
+        let kind = WindowKind::Tumble { size: 3_600_000, offset: 0 };
+        let node = sluice_plan::AssignWindow { time: 0, kind, processing_time: false, zone: Tz::Europe__Berlin };
+        let millis = |zone: Option<&str>| DataType::Timestamp(TimeUnit::Millisecond, zone.map(Into::into));
+        let columns = [("ts", Some("UTC")), ("window_start", None), ("window_end", None), ("window_time", Some("UTC"))];
+        let fields: Vec<_> = columns.into_iter().map(|(name, zone)| Field::new(name, millis(zone), false)).collect();
+        let input = Arc::new(Schema::new(fields[..1].to_vec()));
+        let mut operator = AssignWindow::new(&node, &Arc::new(Schema::new(fields))).unwrap();
+        let mut windows = Vec::new();
+        for instant in ["2021-07-01T10:30:00", "2021-10-31T00:30:00", "2021-10-31T01:30:00", "2021-10-31T02:30:00"] {
+            let instant = instant.parse::<chrono::NaiveDateTime>().unwrap().and_utc().timestamp_millis();
+            let column = TimestampMillisecondArray::from(vec![instant]).with_timezone("UTC");
+            let rows = RecordBatch::try_new(Arc::clone(&input), vec![Arc::new(column)]).unwrap();
+            let batch = ChangelogBatch::append(rows);
+            let keep = &mut |batch: ChangelogBatch| {
+                windows.push(to_pretty(&batch.project(&[1, 2, 3])?).replace(":00:00", "").replace("2021-", ""));
+                Ok(())
+            };
+            operator.on_batch(0, batch, keep).unwrap();
+        }
+        let expected = [
+            "+I 07-01T12 07-01T13 07-01T10:59:59.999Z",
+            "+I 10-31T02 10-31T03 10-31T00:59:59.999Z",
+            "+I 10-31T02 10-31T03 10-31T00:59:59.999Z",
+            "+I 10-31T03 10-31T04 10-31T02:59:59.999Z",
+        ];
+        assert_eq!(windows, expected);
+    }
+
+    fn by_processing_time(kind: WindowKind, zone: Tz) -> AssignWindow {
+        let node = sluice_plan::AssignWindow { time: 1, kind, processing_time: true, zone };
         let mut fields: Vec<_> =
             from_pretty("k STRING, p TIMESTAMP(3)", "").schema().fields().iter().cloned().collect();
         for name in ["window_start", "window_end", "window_time"] {
             fields.push(Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, None), false)));
         }
-        let mut operator = AssignWindow::new(&node, &Arc::new(Schema::new(fields))).unwrap();
+        AssignWindow::new(&node, &Arc::new(Schema::new(fields))).unwrap()
+    }
+
+    #[test]
+    fn by_processing_time_days_end_at_midnight_of_the_zone() {
+        let day = WindowKind::Tumble { size: 86_400_000, offset: 0 };
+        let mut operator = by_processing_time(day, Tz::Asia__Kolkata);
+        operator.on_processing_time(0, &mut |_| Ok(())).unwrap();
+        assert_eq!(operator.next_timer(), Some(66_600_000), "half past six in the evening, UTC");
+    }
+
+    #[test]
+    fn by_processing_time_the_clock_ends_windows() {
+        let mut operator = by_processing_time(WindowKind::Tumble { size: 10_000, offset: 0 }, Tz::UTC);
         let tell = |operator: &mut AssignWindow, now| {
             operator.on_processing_time(now, &mut |_| panic!("the clock makes no rows")).unwrap();
             operator.new_watermark()

@@ -8,6 +8,9 @@
 //! | `+I 1 9` | `+I 1 9` |
 //! | `-U 1 9` | `-U 1 9` |
 //! | `+U 1 3` | |
+//!
+//! `CURRENT_WATERMARK(ts)` is how far event time had come when the batch came: a constant of the batch,
+//! which rows of the same batch do not count for yet.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::{ColumnarValue, Expr};
 use datafusion_physical_expr::expressions::Column;
 use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
-use sluice_functions::from_datafusion;
+use sluice_functions::{WatermarkCell, bind_watermark, from_datafusion};
 use sluice_model::{ChangelogBatch, Error, Result};
 
 use crate::reads::{CompiledReads, Reads};
@@ -42,6 +45,8 @@ pub struct Calc {
     shared_behind: Option<Shared>,
     projection: Projection,
     output: SchemaRef,
+    /// How far event time has come, where an expression asks for it.
+    watermark: Option<WatermarkCell>,
 }
 
 #[derive(Debug)]
@@ -60,10 +65,15 @@ impl Calc {
     /// # Errors
     /// A bug in the planner: an expression that does not fit the input.
     pub fn compile(node: &sluice_plan::Calc, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
+        let watermark = WatermarkCell::default();
+        let bind = |expression: &Expr| bind_watermark(expression.clone(), &watermark).map_err(from_datafusion);
+        let projection = node.projection.iter().map(bind).collect::<Result<Vec<_>>>()?;
+        let filter = node.filter.as_ref().map(bind).transpose()?;
+        let asks_for_watermark = projection.iter().chain(&filter).any(|bound| bound.transformed);
         let mut reads = Reads::default();
         let mut expressions =
-            node.projection.iter().map(|expression| reads.rewrite(expression)).collect::<Result<Vec<_>>>()?;
-        let mut filter = node.filter.as_ref().map(|filter| reads.rewrite(filter)).transpose()?;
+            projection.iter().map(|expression| reads.rewrite(&expression.data)).collect::<Result<Vec<_>>>()?;
+        let mut filter = filter.map(|filter| reads.rewrite(&filter.data)).transpose()?;
         let reads = reads.compile(&Compiler::new(input)?, input)?;
         let mut shared = None;
         if let Some(condition) = &mut filter {
@@ -81,7 +91,8 @@ impl Calc {
         let expressions =
             expressions.iter().map(|expression| compiler.compile(expression)).collect::<Result<Vec<_>>>()?;
         let projection = Projection::new(expressions, projected.len());
-        Ok(Self { reads, shared, projected, filter, shared_behind, projection, output: Arc::clone(output) })
+        let watermark = asks_for_watermark.then_some(watermark);
+        Ok(Self { reads, shared, projected, filter, shared_behind, projection, output: Arc::clone(output), watermark })
     }
 
     /// What the projection reads of the rows that pass the filter.
@@ -145,6 +156,13 @@ impl Operator for Calc {
             batch = shared.add_to(&batch)?;
         }
         output(self.projected(batch)?)
+    }
+
+    fn on_watermark(&mut self, watermark: i64, _output: Output<'_>) -> Result<()> {
+        if let Some(cell) = &self.watermark {
+            cell.set(watermark);
+        }
+        Ok(())
     }
 }
 
@@ -230,6 +248,46 @@ mod tests {
         assert_eq!(run(calc, "id INT, name STRING, qty INT", "+I 1 a 9 / -D 2 b 4", "id INT"), "+I 2");
         let calc = sluice_plan::Calc { filter: Some(col("qty").gt(lit(5))), projection: vec![lit("x")] };
         assert_eq!(run(calc, "id INT, qty INT", "+I 1 9 / -D 2 4 / -D 3 6", "c STRING"), "+I x / -D x");
+    }
+
+    /// `CURRENT_WATERMARK(ts)` of the function that queries name.
+    fn current_watermark() -> Expr {
+        let functions = sluice_functions::scalar_functions(&sluice_functions::SessionInfo::default());
+        let function = functions.into_iter().find(|function| function.name() == "current_watermark").unwrap();
+        function.call(vec![col("ts")])
+    }
+
+    #[test]
+    fn rows_behind_the_watermark_are_told_apart() {
+        let late = col("ts").gt(current_watermark()).or(current_watermark().is_null());
+        let calc = sluice_plan::Calc { filter: Some(late), projection: vec![col("ts"), current_watermark()] };
+        let rows = |seconds: &str| {
+            let rows = seconds.split(' ').map(|second| format!("+I '1970-01-01 00:00:{second}'"));
+            from_pretty("ts TIMESTAMP(3)", &rows.collect::<Vec<_>>().join(" / "))
+        };
+        let output = from_pretty("ts TIMESTAMP(3), w TIMESTAMP(3)", "").schema();
+        let mut operator = Calc::compile(&calc, &rows("00").schema(), &output).unwrap();
+        let push = |operator: &mut Calc, seconds: &str| {
+            let mut results = Vec::new();
+            let mut keep = |batch: ChangelogBatch| {
+                results.push(to_pretty(&batch).replace("1970-01-01T00:00:", ""));
+                Ok(())
+            };
+            operator.on_batch(0, rows(seconds), &mut keep).unwrap();
+            results.join(" / ")
+        };
+        assert_eq!(push(&mut operator, "05 03"), "+I 05 NULL / +I 03 NULL", "nothing was promised yet");
+        operator.on_watermark(5_000, &mut |_| Ok(())).unwrap();
+        assert_eq!(push(&mut operator, "04 07 05 06"), "+I 07 05 / +I 06 05", "no row counts for its own batch");
+        operator.on_watermark(7_000, &mut |_| Ok(())).unwrap();
+        assert_eq!(push(&mut operator, "07 06"), "");
+    }
+
+    #[test]
+    fn other_queries_do_not_hear_of_watermarks() {
+        let calc = sluice_plan::Calc { filter: Some(col("qty").gt(lit(5))), projection: vec![col("qty")] };
+        let schema = from_pretty("qty INT", "").schema();
+        assert!(Calc::compile(&calc, &schema, &schema).unwrap().watermark.is_none());
     }
 
     #[test]

@@ -57,7 +57,7 @@ mod window_join;
 
 use std::time::Duration;
 
-use sluice_model::{ChangelogBatch, Error, Result};
+use sluice_model::{ChangelogBatch, Error, Result, SplitId, SplitStatus};
 
 pub use assign_watermark::AssignWatermark;
 pub use assign_window::AssignWindow;
@@ -93,6 +93,22 @@ pub trait Operator: Send {
     /// # Errors
     /// An expression failed on a row, e.g. a division by zero.
     fn on_batch(&mut self, input: usize, batch: ChangelogBatch, output: Output<'_>) -> Result<()>;
+
+    /// The ends of the parts in which a batch is to be handled, the last of which is its length; `None`: as
+    /// a whole. Behind each part the operator is asked for its [`new_watermark`](Self::new_watermark).
+    ///
+    /// # Errors
+    /// As [`on_batch`](Self::on_batch).
+    fn parts(&mut self, _batch: &ChangelogBatch) -> Result<Option<Vec<usize>>> {
+        Ok(None)
+    }
+
+    /// Something is about a split of the source that the rows come from. Comes to operators that make
+    /// watermarks, of sources that have splits.
+    fn on_split(&mut self, _split: SplitId, _status: SplitStatus) {}
+
+    /// The source is held back, or goes on. Comes to operators that make watermarks.
+    fn on_held(&mut self, _is_held: bool) {}
 
     /// Event time has reached `watermark` (milliseconds since 1970) on all inputs: no row at or
     /// before it is expected any more.

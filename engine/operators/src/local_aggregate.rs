@@ -14,11 +14,12 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take_arrays;
+use sluice_functions::WallClock;
 use sluice_model::{ChangelogBatch, Error, Result};
 
 use crate::group_aggregate::Calls;
 use crate::key_index::{KeyIndex, Slot};
-use crate::time::millis;
+use crate::time::wall_millis;
 use crate::{Operator, Output};
 
 /// Batches that are not looked through after one with too many groups.
@@ -30,6 +31,7 @@ pub struct LocalAggregate {
     time: usize,
     /// Length and offset of a slice.
     slice: (i64, i64),
+    clock: WallClock,
     index: KeyIndex,
     calls: Calls,
     /// Slots that the calls have room for.
@@ -57,6 +59,7 @@ impl LocalAggregate {
             group: node.group.clone(),
             time: node.time,
             slice: node.windows.slice(),
+            clock: WallClock::new(node.zone),
             index: KeyIndex::new(&types)?,
             calls,
             capacity: 0,
@@ -90,7 +93,7 @@ impl Operator for LocalAggregate {
         let rows = u32::try_from(batch.num_rows()).map_err(|_| Error::bug("a batch of 2^32 rows"))?;
         let (length, offset) = self.slice;
         let start = |time: i64| time - (time - offset).rem_euclid(length);
-        let times = millis(batch.rows().column(self.time).as_ref())?;
+        let times = wall_millis(batch.rows().column(self.time).as_ref(), &mut self.clock)?;
         let slices: Int64Array = times.into_iter().map(|time| time.map(start)).collect();
         let group: Vec<ArrayRef> =
             self.group.iter().map(|column| ArrayRef::clone(batch.rows().column(*column))).collect();
@@ -150,6 +153,7 @@ mod tests {
         let node = sluice_plan::LocalAggregate {
             group: vec![0],
             time: 1,
+            zone: chrono_tz::Tz::UTC,
             windows: WindowKind::Hop { slide: 4000, size: 10_000, offset: 0 },
             calls: vec![
                 call("sum", vec![2], DataType::Int32),

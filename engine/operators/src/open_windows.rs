@@ -5,12 +5,17 @@
 //! advance(10 s), pop_over()         10 s → a             20 s is still open
 //! rows of 10 s                      late: dropped and counted
 //! ```
+//!
+//! Ends are times of a wall clock, and event time is compared with them as that clock shows it: once for
+//! a watermark, not for every row.
 
 use std::collections::BTreeMap;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
+use chrono_tz::Tz;
+use sluice_functions::WallClock;
 use sluice_model::{ChangelogBatch, Error, Result};
 
 use crate::state::{StateOutput, StateTable};
@@ -22,24 +27,32 @@ use crate::watermark;
 pub(crate) struct OpenWindows<T> {
     open: BTreeMap<i64, Vec<T>>,
     watermark: i64,
+    clock: WallClock,
+    /// The latest time of the clock that event time has left behind.
+    passed: i64,
     /// Rows that were dropped since [`Self::take_late`].
     late: u64,
 }
 
 impl<T> OpenWindows<T> {
-    /// Nothing is open.
-    pub(crate) fn new() -> Self {
-        Self { open: BTreeMap::new(), watermark: i64::MIN, late: 0 }
+    /// Nothing is open. Windows end at times of the wall clock of `zone`.
+    pub(crate) fn new(zone: Tz) -> Self {
+        let clock = WallClock::new(zone);
+        Self { open: BTreeMap::new(), watermark: i64::MIN, clock, passed: i64::MIN, late: 0 }
     }
 
     /// Whether nothing is expected any more for a window that ends here (exclusive).
     pub(crate) fn is_over(&self, end: i64) -> bool {
-        end.saturating_sub(1) <= self.watermark
+        end.saturating_sub(1) <= self.passed
     }
 
     /// Event time has come to `watermark`.
     pub(crate) fn advance(&mut self, watermark: i64) {
-        self.watermark = self.watermark.max(watermark);
+        if watermark > self.watermark {
+            self.watermark = watermark;
+            // A clock that is set back shows times again that are not over before.
+            self.passed = self.passed.max(self.clock.passed(watermark));
+        }
     }
 
     /// Notes something that belongs to a window.
@@ -58,9 +71,10 @@ impl<T> OpenWindows<T> {
         if self.is_over(*end) { self.open.pop_first() } else { None }
     }
 
-    /// When the first window ends that is open.
-    pub(crate) fn first_end(&self) -> Option<i64> {
-        self.open.first_key_value().map(|(end, _)| *end)
+    /// The watermark, plus one millisecond, at which the first window is over that is open.
+    pub(crate) fn first_over(&self) -> Option<i64> {
+        let (end, _) = self.open.first_key_value()?;
+        Some(self.clock.passed_at(end.saturating_sub(1)).saturating_add(1))
     }
 
     /// Leaves out rows whose window is over; `ends` is the column of the ends of their windows, `counts`
@@ -119,7 +133,7 @@ impl<T> OpenWindows<T> {
     /// # Errors
     /// A bug: rows of another table.
     pub(crate) fn restore(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.watermark = self.watermark.max(watermark::largest(rows)?);
+        self.advance(watermark::largest(rows)?);
         Ok(())
     }
 }

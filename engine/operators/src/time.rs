@@ -6,6 +6,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
+use sluice_functions::WallClock;
 use sluice_model::{Error, Result};
 
 /// Milliseconds since 1970 of every row; `None` for NULL. Finer parts are cut off.
@@ -28,6 +29,18 @@ pub(crate) fn millis(array: &dyn Array) -> Result<Vec<Option<i64>>> {
         }
         other => return Err(Error::bug(format!("a column of type {other} is no time"))),
     })
+}
+
+/// The same as wall-clock times: instants, those of a `TIMESTAMP_LTZ`, as the clock shows them.
+///
+/// # Errors
+/// A bug: a column that holds no timestamps.
+pub(crate) fn wall_millis(array: &dyn Array, clock: &mut WallClock) -> Result<Vec<Option<i64>>> {
+    let mut times = millis(array)?;
+    if matches!(array.data_type(), DataType::Timestamp(_, Some(_))) {
+        times.iter_mut().flatten().for_each(|time| *time = clock.at(*time));
+    }
+    Ok(times)
 }
 
 /// The row with the latest time, the first of them; `None` if every row is NULL.

@@ -29,7 +29,7 @@ pub use node::{
     AggregateCall, AssignWatermark, AssignWindow, Batch, Calc, Expand, Frame, GroupAggregate, GroupingSet,
     IntervalJoin, Join, JoinKind, LocalAggregate, LookupJoin, Normalize, NotNull, Operation, OverAggregate, Rank,
     SessionWindow, Sink, SinkTarget, SortColumn, Source, SourceTable, TemporalJoin, TemporalSort, Unnest,
-    UpsertMaterialize, Values, WindowKind,
+    UpsertMaterialize, Values, WatermarkAlignment, WatermarkEmit, WindowEnd, WindowKind,
 };
 
 /// Position of a node in [`StreamPlan::nodes`].

@@ -12,6 +12,7 @@
 
 mod bind;
 pub mod catalog;
+mod current_watermark;
 mod lateral;
 mod lateral_limit;
 mod logical;
@@ -77,6 +78,8 @@ pub struct PlannerSettings {
     /// `table.exec.source.idle-timeout`: after so long without rows nobody waits for the watermarks of a
     /// source; `None`: all wait for ever.
     pub idle_timeout: Option<std::time::Duration>,
+    /// `pipeline.auto-watermark-interval`.
+    pub watermark_interval: std::time::Duration,
     /// `table.exec.mini-batch.*`: rows are gathered in front of operators that gain by it.
     pub mini_batch: Option<sluice_plan::MiniBatch>,
 }
@@ -90,6 +93,7 @@ impl Default for PlannerSettings {
             drop_nulls: false,
             state_ttl: None,
             idle_timeout: None,
+            watermark_interval: std::time::Duration::from_millis(200),
             mini_batch: None,
         }
     }
@@ -211,11 +215,17 @@ impl<'a> Planner<'a> {
             let typed = sluice_functions::bind_plan(typed, &self.session)
                 .map_err(|error| bind::from_datafusion(error, &[]).at_opt(target.position()))?;
             bound.push(plan);
-            queries.push(optimize::optimize(typed).map_err(|error| error.at_opt(target.position()))?);
+            queries.push(self.optimized(typed).map_err(|error| error.at_opt(target.position()))?);
             targets.push(target);
         }
         let (plan, notes) = lower::lower(self.connectors, &self.settings, &queries, &targets)?;
         Ok(PlannedJob { plan, queries, bound, notes })
+    }
+
+    fn optimized(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let plan = optimize::optimize(plan)?;
+        current_watermark::check(&plan)?;
+        if self.settings.batch { current_watermark::without(plan) } else { Ok(plan) }
     }
 }
 

@@ -31,6 +31,7 @@ use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
 use sluice_model::Result;
 
 use crate::bind::from_datafusion;
+use crate::current_watermark::keep_in_place;
 use crate::lateral::{narrow_unnests, rewrite_laterals};
 use crate::logical::{AS_OF, find_versions};
 use crate::subqueries::rewrite_subqueries;
@@ -45,6 +46,7 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = analyzer.execute_and_check(plan, &options, |_, _| {}).map_err(translate)?;
     let context = OptimizerContext::new_with_config_options(options).without_query_execution_start_time();
     let plan = find_versions(rewrite_laterals(rewrite_subqueries(plan, &context)?)?)?;
+    let plan = plan.transform_up(keep_in_place).map(|plan| plan.data).map_err(translate)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),

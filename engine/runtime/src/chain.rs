@@ -12,6 +12,8 @@
 //! Where one wants to be told without anything coming in, the task waits for
 //! [`Chain::next_timer`] beside its inputs; where none does, an idle task sleeps.
 
+mod source;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +27,14 @@ use crate::operator_state::{self, OperatorSnapshot, Saved, Share};
 use crate::restore::States;
 use crate::spill::{Account, Memory, Running};
 
+pub(crate) use source::alignment;
+
 /// The running operators of one subtask.
 pub(crate) struct Chain {
     entries: Vec<Vec<Target>>,
     steps: Vec<Step>,
+    /// For each entry, the steps that make watermarks of the source's rows as they come.
+    assigners: Vec<Vec<usize>>,
     /// What is on its way; empty between calls.
     work: VecDeque<(Target, Moving)>,
     clock: Arc<dyn Clock>,
@@ -62,6 +68,8 @@ struct Step {
     idle: Vec<bool>,
     /// How far event time has come.
     watermark: i64,
+    /// What the operator itself has said about time last, if it makes watermarks.
+    made: source::Made,
     /// What was last handed out of its state.
     saved: Saved,
 }
@@ -94,11 +102,13 @@ impl Chain {
                 watermarks,
                 idle,
                 watermark: i64::MIN,
+                made: source::Made::new(&node.operation),
                 saved: Saved::default(),
             })
         };
         let steps = vertex.steps.iter().map(step).collect::<Result<_>>()?;
-        Ok(Self { entries: vertex.entries.clone(), steps, work: VecDeque::new(), clock, now: i64::MIN })
+        let (entries, assigners) = (vertex.entries.clone(), source::assigners(plan, vertex));
+        Ok(Self { entries, assigners, steps, work: VecDeque::new(), clock, now: i64::MIN })
     }
 
     /// States of fewer bytes are handed out as a whole at every checkpoint.
@@ -270,17 +280,27 @@ impl Chain {
 
 impl Step {
     fn on_batch(&mut self, input: usize, batch: ChangelogBatch, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
-        let Self { operator, account, targets, .. } = self;
-        let Some(operator) = operator else {
-            enqueue(work, targets, Moving::Rows(batch));
+        let Some(operator) = &mut self.operator else {
+            enqueue(work, &self.targets, Moving::Rows(batch));
             return Ok(());
         };
+        let Some(ends) = operator.parts(&batch)? else { return self.handle(input, batch, work) };
+        let mut start = 0;
+        for end in ends {
+            self.handle(input, batch.slice(start, end - start), work)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, input: usize, batch: ChangelogBatch, work: &mut VecDeque<(Target, Moving)>) -> Result<()> {
+        let Self { operator: Some(operator), account, targets, .. } = self else { return Ok(()) };
         operator.on_batch(input, batch, &mut |result| {
             enqueue(work, targets, Moving::Rows(result));
             Ok(())
         })?;
         measure(account, operator);
-        enqueue_time(operator, targets, work);
+        self.tell_of_time(work);
         Ok(())
     }
 
@@ -311,7 +331,7 @@ impl Step {
             enqueue(work, targets, Moving::Rows(result));
             Ok(())
         })?;
-        enqueue_time(operator, targets, work);
+        self.tell_of_time(work);
         Ok(())
     }
 
@@ -362,20 +382,6 @@ impl Step {
 fn measure(account: &mut Option<Account>, operator: &Running) {
     if let Some(account) = account {
         account.set(operator.state_bytes());
-    }
-}
-
-/// What an operator says about time of its own accord.
-fn enqueue_time(operator: &mut Running, targets: &[Target], work: &mut VecDeque<(Target, Moving)>) {
-    let idleness = operator.new_idleness();
-    if idleness == Some(false) {
-        enqueue(work, targets, Moving::Idle(false));
-    }
-    if let Some(watermark) = operator.new_watermark() {
-        enqueue(work, targets, Moving::Watermark(watermark));
-    }
-    if idleness == Some(true) {
-        enqueue(work, targets, Moving::Idle(true));
     }
 }
 
@@ -448,10 +454,12 @@ mod tests {
             watermarks: vec![i64::MIN],
             idle: vec![false],
             watermark: i64::MIN,
+            made: source::Made::default(),
             saved: Saved::default(),
         };
         let mut chain = Chain {
             entries: vec![vec![target]],
+            assigners: vec![Vec::new()],
             steps: vec![step],
             work: VecDeque::new(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

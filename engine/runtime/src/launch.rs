@@ -9,7 +9,8 @@ use sluice_plan::{Distribution, NodeId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::Chain;
+use crate::alignment::{Groups, Member};
+use crate::chain::{Chain, alignment};
 use crate::channel::{Receiver, channel};
 use crate::coordinator::Commanded;
 use crate::exchange::Partitioner;
@@ -60,7 +61,7 @@ impl Launch<'_> {
         let program = &self.job.program;
         let mut chains = chains.into_iter();
         let mut wiring = self.wire();
-        let mut commanded = Commanded::default();
+        let (mut commanded, mut groups) = (Commanded::default(), Groups::default());
         let mut index = 0;
         for (number, (vertex, head)) in program.graph.vertices.iter().zip(&program.heads).enumerate() {
             for subtask in 0..vertex.parallelism {
@@ -89,6 +90,7 @@ impl Launch<'_> {
                     parallelism: vertex.parallelism,
                     head: vertex.head,
                     feeds_state: program.plan.feeds_state(vertex.head),
+                    alignment: alignment(&program.plan, vertex).map(|alignment| groups.join(alignment)),
                     link,
                 };
                 self.start_task(task, head, &mut commanded)?;
@@ -147,10 +149,12 @@ impl Launch<'_> {
                 let phase = if self.is_new { Phase::New } else { Phase::Reading };
                 self.spawn(name, link, async move {
                     let reader = open_reader(head, context).await?;
-                    let Task { chain, outputs, link, .. } = task;
+                    let Task { chain, outputs, link, alignment, .. } = task;
                     link.opened().await;
-                    let positions = VecDeque::new();
-                    SourceTask { reader, chain, outputs, commands, link, positions, phase }.run().await
+                    let (positions, is_held) = (VecDeque::new(), false);
+                    let task =
+                        SourceTask { reader, chain, outputs, commands, link, positions, phase, alignment, is_held };
+                    task.run().await
                 });
             }
             Head::Operators => self.spawn(name, link, async move {
@@ -259,6 +263,8 @@ struct Task {
     head: NodeId,
     /// Operators behind it keep state.
     feeds_state: bool,
+    /// The sources that it waits for, if it is one and there are any.
+    alignment: Option<Member>,
     link: TaskLink,
 }
 

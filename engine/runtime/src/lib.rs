@@ -39,6 +39,7 @@
 //! time; nothing is acknowledged upstream before the checkpoint that holds it is durable; two
 //! attempts never write checkpoints at the same time.
 
+mod alignment;
 mod attempt;
 mod chain;
 mod channel;

@@ -28,6 +28,7 @@ mod recovery;
 mod sql;
 mod temporal;
 mod tidy;
+mod watermarks;
 mod windows;
 
 /// Runs a test whose queries are planned in its own thread: planning recurses deeper than the 2 MiB of a

@@ -11,18 +11,18 @@ use sluice_sql::{Environment, Home, Outcome, Session};
 const COLUMNS: &str = "ts TIMESTAMP(3), k STRING, v INT";
 
 /// A session whose tables `l` and `r` (`ts`, `k`, `v`) never end, and a clock that a test moves.
-struct World {
+pub(super) struct World {
     name: &'static str,
     session: Session,
-    clock: Arc<ManualClock>,
-    job: Option<JobHandle>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) job: Option<JobHandle>,
     /// Rows that all tasks had counted when they had settled.
     settled: Cell<u64>,
     _home: tempfile::TempDir,
 }
 
 impl World {
-    async fn new(name: &'static str) -> Self {
+    pub(super) async fn new(name: &'static str) -> Self {
         let home = sluice_tests::scratch().expect("a directory");
         let clock = Arc::new(ManualClock::at(0));
         let shared = Arc::clone(&clock) as Arc<dyn Clock>;
@@ -46,12 +46,12 @@ impl World {
         world
     }
 
-    async fn run(&mut self, text: &str) -> Outcome {
+    pub(super) async fn run(&mut self, text: &str) -> Outcome {
         self.session.execute_text(text).await.unwrap_or_else(|error| panic!("{text}\n{error}"))
     }
 
     /// Starts a job with the rows of a query.
-    async fn start(&mut self, query: &str) {
+    pub(super) async fn start(&mut self, query: &str) {
         self.run(&format!("CREATE VIEW q AS {query}")).await;
         let Outcome::Rows(columns) = self.run("DESCRIBE q").await else { panic!("DESCRIBE has no rows") };
         let cell = |cell: &Option<String>| cell.clone().unwrap_or_default();
@@ -66,7 +66,7 @@ impl World {
     }
 
     /// Rows of `l` or `r`, each as its second, key and value.
-    fn push(&self, table: &str, rows: &str) {
+    pub(super) fn push(&self, table: &str, rows: &str) {
         let row = |row: &str| {
             let (second, rest) = row.split_once(' ').unwrap_or_default();
             format!("+I 1970-01-01T00:00:{second} {rest}")
@@ -77,7 +77,7 @@ impl World {
 
     /// Waits until the rows that were pushed have come to where they stay. Where they stay in the task that
     /// reads them nothing tells that they have come: then for two seconds.
-    async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         let rows = || {
             let vertices = self.job.as_ref().map(JobHandle::vertices).unwrap_or_default();
             vertices.iter().map(|vertex| vertex.counts.records_in + vertex.counts.records_out).sum::<u64>()
@@ -96,7 +96,7 @@ impl World {
         self.settled.set(last);
     }
 
-    fn results(&self) -> Vec<String> {
+    pub(super) fn results(&self) -> Vec<String> {
         let rows = sluice_values::sink_rows(&format!("{}-s", self.name));
         let mut rows: Vec<_> = rows.iter().map(|row| row.replace("1970-01-01T00:00:", "")).collect();
         rows.sort();
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// Waits until the sink has these rows, and no others.
-    async fn expect(&self, rows: &[&str]) {
+    pub(super) async fn expect(&self, rows: &[&str]) {
         let start = Instant::now();
         while self.results() != rows && start.elapsed() < Duration::from_secs(20) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -112,7 +112,7 @@ impl World {
         assert_eq!(self.results(), rows);
     }
 
-    async fn finish(mut self) {
+    pub(super) async fn finish(mut self) {
         let request = StopRequest { drain: false, savepoint: false, savepoint_dir: None };
         if let Some(job) = self.job.take() {
             job.stop(request).await.unwrap();

@@ -308,6 +308,7 @@ impl Job {
                 self.ended = true;
                 false
             }
+            Ok(Ok(SourceEvent::Split { .. } | SourceEvent::SplitBatch { .. })) => panic!("a log has no splits"),
             Ok(Ok(SourceEvent::Batch { table, batch })) => {
                 self.apply(table, &batch);
                 true

@@ -9,6 +9,8 @@ mod pattern;
 mod round;
 mod unit;
 mod unix;
+pub(crate) mod wall_clock;
+pub(crate) mod watermark;
 pub(crate) mod zone;
 
 use crate::function::Definition;

@@ -11,6 +11,7 @@
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use sluice_model::{ChangelogBatch, Error, Result};
+use sluice_plan::WindowEnd;
 
 use super::marks::LIVE;
 use super::{GroupAggregate, Touched};
@@ -31,8 +32,8 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    pub(super) fn new(end: usize) -> Self {
-        Self { end, open: OpenWindows::new() }
+    pub(super) fn new(end: WindowEnd) -> Self {
+        Self { end: end.column, open: OpenWindows::new(end.zone) }
     }
 }
 

@@ -324,7 +324,7 @@ mod windows {
             order: vec![SortColumn { column: 2, descending: true, nulls_first: false }],
             rank_column: true,
             retracts,
-            window_end: Some(0),
+            window_end: Some(sluice_plan::WindowEnd { column: 0, zone: chrono_tz::Tz::UTC }),
             ..top_2()
         };
         let ranked = from_pretty(&format!("{COLUMNS}, rank BIGINT"), "").schema();

@@ -9,6 +9,7 @@
 //! ```
 
 use sluice_model::{ChangelogBatch, Error, Result, RowKind};
+use sluice_plan::WindowEnd;
 
 use super::Rank;
 use super::difference::Changes;
@@ -36,10 +37,10 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    pub(super) fn new(node: &sluice_plan::Rank, column: usize) -> Result<Self> {
+    pub(super) fn new(node: &sluice_plan::Rank, WindowEnd { column, zone }: WindowEnd) -> Result<Self> {
         let end = node.partition.iter().position(|partition| *partition == column);
         let end = end.ok_or_else(|| Error::bug("a rank of windows that is not partitioned by them"))?;
-        Ok(Self { column, end, open: OpenWindows::new(), begun: Vec::new(), is_restored: false })
+        Ok(Self { column, end, open: OpenWindows::new(zone), begun: Vec::new(), is_restored: false })
     }
 
     /// Notes that a batch touches a partition.

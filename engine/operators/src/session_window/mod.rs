@@ -25,17 +25,19 @@ mod tests;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use sluice_functions::WallClock;
 use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 
 use self::rows::{Rows, Session};
+use crate::assign_window::window_columns;
 use crate::key_index::Slot;
 use crate::open_windows::OpenWindows;
 use crate::row_codec::RowCodec;
 use crate::row_store::RowId;
 use crate::state::{BATCH_ROWS, Scope, StateOutput, StateTable};
-use crate::time::millis;
+use crate::time::wall_millis;
 use crate::{Operator, Output};
 
 /// The operator of a [`sluice_plan::SessionWindow`].
@@ -51,6 +53,8 @@ pub struct SessionWindow {
     output: SchemaRef,
     tables: [StateTable; 2],
     is_restored: bool,
+    /// Shows the wall-clock times that sessions lie between.
+    wall: WallClock,
     /// Set if the rows' time is that of the clock.
     clock: Option<Clock>,
 }
@@ -85,7 +89,8 @@ impl SessionWindow {
         Ok(Self {
             codec: RowCodec::new(input, &(0..width).collect::<Vec<_>>())?,
             rows: Rows::new(&types, node.gap)?,
-            open: OpenWindows::new(),
+            open: OpenWindows::new(node.zone),
+            wall: WallClock::new(node.zone),
             tables: [state::table(input, &node.partition), OpenWindows::<Slot>::state_table()],
             input: Arc::clone(input),
             partition: node.partition.clone(),
@@ -96,11 +101,13 @@ impl SessionWindow {
         })
     }
 
-    fn times(&self, rows: &RecordBatch) -> Result<Vec<i64>> {
+    /// The times of rows, as the wall clock shows them.
+    fn times(&mut self, rows: &RecordBatch) -> Result<Vec<i64>> {
         if let Some(clock) = &self.clock {
-            return Ok(vec![clock.now; rows.num_rows()]);
+            return Ok(vec![self.wall.at(clock.now); rows.num_rows()]);
         }
-        let times = millis(rows.column(self.time).as_ref())?.into_iter().collect::<Option<Vec<_>>>();
+        let times =
+            wall_millis(rows.column(self.time).as_ref(), &mut self.wall)?.into_iter().collect::<Option<Vec<_>>>();
         times.ok_or_else(|| {
             Error::fix("a row has NULL as its time, so it belongs to no session")
                 .with_hint("leave such rows out: WHERE the column IS NOT NULL")
@@ -136,20 +143,10 @@ impl SessionWindow {
             let repeated = |session: &Session| std::iter::repeat_n(value(session, self.rows.gap()), session.rows.len());
             sessions.iter().flat_map(repeated).collect()
         };
-        let borders = [
-            each(|session, _| session.start),
-            each(|session, gap| session.end(gap)),
-            each(|session, gap| session.end(gap) - 1),
-        ];
+        let (starts, ends) = (each(|session, _| session.start), each(|session, gap| session.end(gap)));
         let mut columns = self.codec.decode(ids.iter().map(|id| self.rows.content(*id)))?;
-        for (values, field) in borders.into_iter().zip(&self.output.fields()[columns.len()..]) {
-            let zone = match field.data_type() {
-                DataType::Timestamp(_, zone) => zone.clone(),
-                _ => None,
-            };
-            let column: ArrayRef = Arc::new(TimestampMillisecondArray::from(values).with_timezone_opt(zone));
-            columns.push(column);
-        }
+        let fields = &self.output.fields()[columns.len()..];
+        columns.extend(window_columns(starts, ends, fields, &self.wall));
         let rows = RecordBatch::try_new(Arc::clone(&self.output), columns).map_err(Error::from_arrow)?;
         let kinds: Vec<u8> = ids.iter().map(|id| self.rows.kind(*id)).collect();
         let is_append = kinds.iter().all(|kind| *kind == RowKind::Insert as u8);
@@ -233,7 +230,7 @@ impl Operator for SessionWindow {
 
     fn next_timer(&self) -> Option<i64> {
         let clock = self.clock.as_ref().filter(|clock| !clock.is_ended)?;
-        Some(self.open.first_end().map_or(clock.next_tick, |end| end.min(clock.next_tick)))
+        Some(self.open.first_over().map_or(clock.next_tick, |over| over.min(clock.next_tick)))
     }
 
     fn new_watermark(&mut self) -> Option<i64> {

@@ -1,13 +1,14 @@
 use sluice_model::{from_pretty, to_pretty};
 
 use arrow_schema::{Field, Schema};
+use chrono_tz::Tz;
 
 use super::*;
 
 const COLUMNS: &str = "ts TIMESTAMP(3), k STRING, v INT";
 
 fn operator_of(processing_time: bool) -> SessionWindow {
-    let node = sluice_plan::SessionWindow { partition: vec![1], time: 0, gap: 10_000, processing_time };
+    let node = sluice_plan::SessionWindow { partition: vec![1], time: 0, gap: 10_000, processing_time, zone: Tz::UTC };
     let input = from_pretty(COLUMNS, "").schema();
     let mut fields: Vec<_> = input.fields().iter().cloned().collect();
     for name in ["window_start", "window_end", "window_time"] {

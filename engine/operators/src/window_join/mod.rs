@@ -28,7 +28,7 @@ use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_expr::Expr;
 use sluice_functions::from_datafusion;
 use sluice_model::{ChangelogBatch, Error, Result};
-use sluice_plan::JoinKind;
+use sluice_plan::{JoinKind, WindowEnd};
 
 use self::buffer::Buffer;
 use crate::open_windows::OpenWindows;
@@ -61,7 +61,7 @@ impl WindowJoin {
     /// A bug in the planner: keys or a condition that do not fit the inputs.
     pub fn new(
         node: &sluice_plan::Join,
-        ends: [usize; 2],
+        ends: [WindowEnd; 2],
         inputs: [&SchemaRef; 2],
         output: &SchemaRef,
     ) -> Result<Self> {
@@ -78,9 +78,9 @@ impl WindowJoin {
         let join = Self {
             node,
             inputs: inputs.map(SchemaRef::clone),
-            ends,
+            ends: ends.map(|end| end.column),
             sides,
-            windows: OpenWindows::new(),
+            windows: OpenWindows::new(ends[0].zone),
             output: SchemaRef::clone(output),
             tables,
             is_restored: false,

@@ -3,6 +3,7 @@ use sluice_model::{from_pretty, to_pretty};
 
 use super::*;
 
+const END: WindowEnd = WindowEnd { column: 0, zone: chrono_tz::Tz::UTC };
 const COLUMNS: &str = "window_end TIMESTAMP(3), k STRING, v INT";
 const LEFT: &str = "+I 1970-01-01T00:00:10 a 1 / +I 1970-01-01T00:00:10 b 2 / +I 1970-01-01T00:00:10 NULL 3 / \
                     +I 1970-01-01T00:00:20 a 4 / +I 1970-01-01T00:00:10 a 5";
@@ -19,13 +20,13 @@ fn operator_of(kind: JoinKind, condition: Option<Expr>) -> WindowJoin {
         condition,
         unique_keys: [None, None],
         inserts_only: [true, true],
-        window_ends: Some([0, 0]),
+        window_ends: Some([END, END]),
     };
     let input = from_pretty(COLUMNS, "").schema();
     let is_left_only = matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti);
     let both = from_pretty(&format!("{COLUMNS}, end2 TIMESTAMP(3), k2 STRING, v2 INT"), "").schema();
     let output = if is_left_only { SchemaRef::clone(&input) } else { both };
-    WindowJoin::new(&node, [0, 0], [&input, &input], &output).unwrap()
+    WindowJoin::new(&node, [END, END], [&input, &input], &output).unwrap()
 }
 
 fn operator(kind: JoinKind) -> WindowJoin {

@@ -1,5 +1,7 @@
 //! Puts rows into windows of time.
 
+use chrono_tz::Tz;
+
 /// Adds the windows that each row belongs to: `window_start`, `window_end` and `window_time` (the
 /// last millisecond of the window). A row of several windows comes several times.
 ///
@@ -18,6 +20,18 @@ pub struct AssignWindow {
     /// far this time has come, and watermarks of the input end here: for everything behind it these
     /// are windows like others, for which no row is ever late.
     pub processing_time: bool,
+    /// The zone between whose wall-clock times windows lie, where the time is a `TIMESTAMP_LTZ`: borders
+    /// are wall-clock times, and `window_time` is an instant. UTC where all three are `TIMESTAMP`.
+    pub zone: Tz,
+}
+
+/// The end of a window (a timestamp, exclusive) among the columns of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowEnd {
+    /// Its column.
+    pub column: usize,
+    /// The zone of whose wall clock it is a time.
+    pub zone: Tz,
 }
 
 /// How windows lie. All lengths are in milliseconds and positive.
@@ -80,6 +94,11 @@ impl AssignWindow {
             WindowKind::Cumulate { step, size, .. } => format!("CUMULATE(step=[{step} ms], size=[{size} ms])"),
         };
         let time = if self.processing_time { "proctime" } else { "time" };
-        format!("WindowTableFunction: window=[{kind}], {time}=[${}]", self.time)
+        format!("WindowTableFunction: window=[{kind}], {time}=[${}]{}", self.time, zone_label(self.zone))
     }
+}
+
+/// Where windows lie, if that is not UTC.
+pub(super) fn zone_label(zone: Tz) -> String {
+    if zone == Tz::UTC { String::new() } else { format!(", timeZone=[{zone}]") }
 }

@@ -2,6 +2,8 @@
 
 use arrow_schema::FieldRef;
 
+use super::WindowEnd;
+
 /// One row per group: the group's columns, then the results of the calls.
 ///
 /// Without group columns there is one group, and it is never absent: over no rows a `COUNT` is 0.
@@ -25,7 +27,7 @@ pub struct GroupAggregate {
     /// Which of the group columns is the end of a window (a timestamp, exclusive). Then a group is
     /// put out once, as `+I`, when event time has reached the last millisecond of its window, and is
     /// forgotten; rows that come later are dropped and counted.
-    pub window_end: Option<usize>,
+    pub window_end: Option<WindowEnd>,
     /// Input column with the number of rows that a row stands for, behind a
     /// [`LocalAggregate`](super::LocalAggregate): late ones are counted by it.
     pub row_count: Option<usize>,

@@ -2,6 +2,8 @@
 
 use datafusion_expr::Expr;
 
+use super::WindowEnd;
+
 /// Which rows without a partner are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinKind {
@@ -51,7 +53,7 @@ pub struct Join {
     /// exclusive). Then both sides are insertions, and the rows of a window are joined once, when
     /// event time has reached the last millisecond of the window; rows that come later are dropped and
     /// counted.
-    pub window_ends: Option<[usize; 2]>,
+    pub window_ends: Option<[WindowEnd; 2]>,
 }
 
 impl JoinKind {

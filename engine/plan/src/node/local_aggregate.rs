@@ -1,5 +1,7 @@
 //! Groups the rows of a batch in front of the exchange.
 
+use chrono_tz::Tz;
+
 use super::{AggregateCall, WindowKind};
 
 /// The first of two steps of an aggregate: one row for each group and slice of time that a batch has
@@ -19,8 +21,10 @@ use super::{AggregateCall, WindowKind};
 pub struct LocalAggregate {
     /// Input columns of the group.
     pub group: Vec<usize>,
-    /// Input column of the time, a timestamp without a zone.
+    /// Input column of the time.
     pub time: usize,
+    /// The zone whose wall clock slices go by, where the time is a `TIMESTAMP_LTZ`; else UTC.
+    pub zone: Tz,
     /// The windows that slices are parts of.
     pub windows: WindowKind,
     /// What is computed: functions whose results over parts can be put together.

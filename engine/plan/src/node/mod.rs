@@ -23,8 +23,8 @@ mod unnest;
 mod upsert_materialize;
 mod values;
 
-pub use assign_watermark::AssignWatermark;
-pub use assign_window::{AssignWindow, WindowKind};
+pub use assign_watermark::{AssignWatermark, WatermarkAlignment, WatermarkEmit};
+pub use assign_window::{AssignWindow, WindowEnd, WindowKind};
 pub use batch::Batch;
 pub use calc::Calc;
 pub use expand::{Expand, GroupingSet};

@@ -1,5 +1,7 @@
 //! Keeps the first rows of every partition.
 
+use super::WindowEnd;
+
 /// An order of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortColumn {
@@ -42,7 +44,7 @@ pub struct Rank {
     /// Input column, of the partition, with the end of a window (a timestamp, exclusive). Then a
     /// partition is put out once, as `+I`, when event time has reached the last millisecond of its
     /// window, and is forgotten; rows that come later are dropped and counted.
-    pub window_end: Option<usize>,
+    pub window_end: Option<WindowEnd>,
 }
 
 impl Rank {

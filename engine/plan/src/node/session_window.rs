@@ -1,5 +1,9 @@
 //! Puts rows into sessions.
 
+use chrono_tz::Tz;
+
+use super::assign_window::zone_label;
+
 /// Adds the session that each row belongs to: `window_start`, `window_end` and `window_time` (the
 /// last millisecond). A session is what rows of one partition make that follow each other within
 /// `gap`; it ends `gap` behind its last row, and its rows are put out when event time has come there.
@@ -20,6 +24,8 @@ pub struct SessionWindow {
     pub gap: i64,
     /// As in [`AssignWindow`](super::AssignWindow).
     pub processing_time: bool,
+    /// As in [`AssignWindow`](super::AssignWindow).
+    pub zone: Tz,
 }
 
 impl SessionWindow {
@@ -27,10 +33,11 @@ impl SessionWindow {
         let partition: Vec<_> = self.partition.iter().map(|column| format!("${column}")).collect();
         let time = if self.processing_time { "proctime" } else { "time" };
         format!(
-            "WindowTableFunction: window=[SESSION(partitionBy=[{}], gap=[{} ms])], {time}=[${}]",
+            "WindowTableFunction: window=[SESSION(partitionBy=[{}], gap=[{} ms])], {time}=[${}]{}",
             partition.join(", "),
             self.gap,
-            self.time
+            self.time,
+            zone_label(self.zone)
         )
     }
 }

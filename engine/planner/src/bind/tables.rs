@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_schema::{Schema, SchemaRef};
 use datafusion_common::tree_node::{Transformed, TreeNode};
@@ -13,7 +12,7 @@ use sluice_model::{Column, Error, Result};
 
 use super::{Binder, from_datafusion};
 use crate::ObjectPath;
-use crate::catalog::{CatalogEntry, CatalogTable, CatalogView, ColumnKind, Watermark};
+use crate::catalog::{CatalogEntry, CatalogTable, CatalogView, ColumnKind, Watermark, WatermarkOptions};
 use crate::logical::WatermarkNode;
 
 /// What a connector reads: the physical columns, then the metadata columns.
@@ -90,7 +89,7 @@ impl Binder<'_> {
         }
         let plan = plan.build().map_err(|error| from_datafusion(error, &[]))?;
         let plan = match &table.watermark {
-            Some(watermark) => self.with_watermark(watermark, table.idle_timeout()?, plan)?,
+            Some(watermark) => self.with_watermark(watermark, table.watermark_options()?, plan)?,
             None => plan,
         };
         let plan = sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))?;
@@ -100,13 +99,13 @@ impl Binder<'_> {
     fn with_watermark(
         &self,
         watermark: &Watermark,
-        idle_timeout: Option<Duration>,
+        options: WatermarkOptions,
         input: LogicalPlan,
     ) -> Result<LogicalPlan> {
         let expression = self
             .expression(&watermark.expression, input.schema())
             .map_err(|error| error.while_doing(format!("watermark of column '{}'", watermark.column)))?;
-        let node = WatermarkNode { input, column: watermark.column.clone(), watermark: expression, idle_timeout };
+        let node = WatermarkNode { input, column: watermark.column.clone(), watermark: expression, options };
         Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
     }
 

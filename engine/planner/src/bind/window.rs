@@ -71,7 +71,7 @@ impl Binder<'_> {
             column.spans.add_span(span);
         }
         let time = Expr::Column(column);
-        let node = WindowNode::try_new(input, time, windowing, processing_time)
+        let node = WindowNode::try_new(input, time, windowing, processing_time, self.session.time_zone)
             .map_err(|error| from_datafusion(error, &[]))?;
         Ok(Arc::new(Derived::new(LogicalPlan::Extension(Extension { node: Arc::new(node) }))))
     }

@@ -5,6 +5,7 @@
 
 mod path;
 mod table;
+mod watermark_options;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use sluice_model::{Error, Position, Result, suggest};
 
 pub use path::ObjectPath;
 pub use table::{CatalogColumn, CatalogTable, CatalogView, ColumnKind, Watermark};
+pub use watermark_options::WatermarkOptions;
 
 /// Name of the catalog that every session starts in.
 pub const DEFAULT_CATALOG: &str = "default_catalog";

@@ -1,16 +1,12 @@
 //! Declared tables and views.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use sluice_connector_api::OptionValue;
 use sluice_model::{Column, Error, Position, Result, SqlType, TableDefinition, TableOptions, TableSchema};
 use sqlparser::ast::{Expr, Query};
 
 use super::ObjectPath;
-
-/// An option of any table with a watermark.
-const IDLE_TIMEOUT: &str = "scan.watermark.idle-timeout";
+use super::watermark_options::is_of_watermark;
 
 /// A table as `CREATE TABLE` declared it.
 #[derive(Debug, Clone)]
@@ -161,24 +157,10 @@ impl CatalogTable {
         self.columns.iter().any(|column| matches!(column.kind, ColumnKind::Computed { .. }))
     }
 
-    /// `scan.watermark.idle-timeout`; zero is none.
-    ///
-    /// # Errors
-    /// Text that is no duration.
-    pub fn idle_timeout(&self) -> Result<Option<Duration>> {
-        let Some(text) = self.options.get(IDLE_TIMEOUT) else { return Ok(None) };
-        let timeout = Duration::parse_option(text).map_err(|expected| {
-            Error::fix(format!("option '{IDLE_TIMEOUT}' of table '{}' is '{text}'", self.path.name))
-                .because(expected)
-                .at_opt(self.options.position_of(IDLE_TIMEOUT))
-        })?;
-        Ok(Some(timeout))
-    }
-
     /// The options but those that are not the connector's.
     fn connector_options(&self) -> TableOptions {
         let mut options = TableOptions::default();
-        let own = self.options.iter().filter(|option| option.key != IDLE_TIMEOUT || self.watermark.is_none());
+        let own = self.options.iter().filter(|option| !is_of_watermark(&option.key) || self.watermark.is_none());
         own.for_each(|option| options.set(option.clone()));
         options
     }

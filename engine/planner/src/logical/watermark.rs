@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::time::Duration;
 
 use datafusion_common::{DFSchemaRef, Result};
 use datafusion_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+
+use crate::catalog::WatermarkOptions;
 
 /// Passes rows on and says how far time has come. No filter is pushed below it: rows that nobody
 /// wants still tell the time.
@@ -16,8 +17,8 @@ pub(crate) struct WatermarkNode {
     pub(crate) column: String,
     /// The watermark of a row.
     pub(crate) watermark: Expr,
-    /// `scan.watermark.idle-timeout` of the table.
-    pub(crate) idle_timeout: Option<Duration>,
+    /// What the table's options say about it.
+    pub(crate) options: WatermarkOptions,
 }
 
 impl PartialOrd for WatermarkNode {

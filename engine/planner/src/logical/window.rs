@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, TimeUnit};
+use chrono_tz::Tz;
 use datafusion_common::{DFSchema, DFSchemaRef, Result};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, UserDefinedLogicalNodeCore};
 use sluice_plan::WindowKind;
@@ -35,24 +36,34 @@ pub(crate) struct WindowNode {
     pub(crate) windowing: Windowing,
     /// The time is that of the clock.
     pub(crate) processing_time: bool,
+    /// The session's zone, where the time is a `TIMESTAMP_LTZ`; else UTC.
+    pub(crate) zone: Tz,
     schema: DFSchemaRef,
 }
 
 impl WindowNode {
-    /// Windows over a column of `input`.
-    pub(crate) fn try_new(input: LogicalPlan, time: Expr, windowing: Windowing, processing_time: bool) -> Result<Self> {
+    /// Windows over a column of `input`, in a session with this zone.
+    pub(crate) fn try_new(
+        input: LogicalPlan,
+        time: Expr,
+        windowing: Windowing,
+        processing_time: bool,
+        session: Tz,
+    ) -> Result<Self> {
         // The time of the window is of the kind of the rows' time, its borders are wall clocks.
-        let zone = match time.get_type(input.schema())? {
-            DataType::Timestamp(_, zone) => zone,
+        let instants = match time.get_type(input.schema())? {
+            DataType::Timestamp(_, instants) => instants,
             _ => None,
         };
+        let zone = if instants.is_some() { session } else { Tz::UTC };
         let mut fields: Vec<_> =
             input.schema().iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field))).collect();
-        for (name, zone) in WINDOW_COLUMNS.into_iter().zip([None, None, zone]) {
-            fields.push((None, Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, zone), false))));
+        for (name, instants) in WINDOW_COLUMNS.into_iter().zip([None, None, instants]) {
+            fields
+                .push((None, Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, instants), false))));
         }
         let schema = DFSchema::new_with_metadata(fields, input.schema().metadata().clone())?;
-        Ok(Self { input, time, windowing, processing_time, schema: Arc::new(schema) })
+        Ok(Self { input, time, windowing, processing_time, zone, schema: Arc::new(schema) })
     }
 
     /// The column of the time, as a place in the input.
@@ -118,9 +129,10 @@ impl UserDefinedLogicalNodeCore for WindowNode {
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = if self.processing_time { "proctime" } else { "time" };
         match &self.windowing {
-            Windowing::Fixed(kind) => write!(f, "Window: {kind:?}, {time}={}", self.time),
-            session => write!(f, "Window: {session:?}, {time}={}", self.time),
+            Windowing::Fixed(kind) => write!(f, "Window: {kind:?}, {time}={}", self.time)?,
+            session => write!(f, "Window: {session:?}, {time}={}", self.time)?,
         }
+        if self.zone == Tz::UTC { Ok(()) } else { write!(f, ", zone={}", self.zone) }
     }
 
     fn with_exprs_and_inputs(&self, expressions: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
@@ -132,7 +144,7 @@ impl UserDefinedLogicalNodeCore for WindowNode {
             Windowing::Fixed(kind) => Windowing::Fixed(*kind),
             Windowing::Session { gap, .. } => Windowing::Session { partition: expressions.collect(), gap: *gap },
         };
-        Self::try_new(input, time, windowing, self.processing_time)
+        Self::try_new(input, time, windowing, self.processing_time, self.zone)
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

@@ -12,6 +12,7 @@ use sluice_plan::{AggregateCall, Expand, GroupAggregate, GroupingSet, Input, Ope
 
 use super::columns::Columns;
 use super::nodes::Nodes;
+use super::time::WindowColumns;
 use crate::bind::from_datafusion;
 
 /// Functions whose arguments behind the first are constants.
@@ -78,7 +79,7 @@ impl Nodes {
         let window = self.window_of(&input);
         let window = window.and_then(|window| window.placed(place));
         let changelog = if window.is_some() { ChangelogMode::APPEND } else { changelog };
-        let window_end = window.as_ref().map(|window| window.end);
+        let window_end = window.as_ref().map(WindowColumns::window_end);
         let is_dealt = window.as_ref().is_some_and(|window| window.dealt_by.is_some());
         let (input, parallelism) = if is_dealt {
             // Groups within the partitions of sessions are put out in the moment in which they come.

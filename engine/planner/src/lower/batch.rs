@@ -58,7 +58,7 @@ pub(super) fn lower(
     }
     let mut plan = StreamPlan::default();
     let ports = std::mem::take(&mut needs.scans).sources(connectors, settings, &fields, &mut plan)?;
-    let mut nodes = Nodes::new(plan, ports, needs, settings.parallelism);
+    let mut nodes = Nodes::new(plan, ports, needs, settings);
     nodes.is_batch = true;
     let inputs = cuts.iter().zip(queries).map(|(cut, query)| cut.add(query, settings, &mut nodes));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;

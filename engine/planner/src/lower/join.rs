@@ -63,7 +63,10 @@ impl Nodes {
         if let Some(interval) = interval(join).filter(|_| windows.is_none() && is_append) {
             return self.interval_join(interval, node, [left, right], join, query);
         }
-        let node = Join { window_ends: windows.as_ref().map(|windows| [windows[0].end, windows[1].end]), ..node };
+        let node = Join {
+            window_ends: windows.as_ref().map(|windows| [windows[0].window_end(), windows[1].window_end()]),
+            ..node
+        };
         let appends = windows.is_some() || kind == JoinKind::Inner && is_append;
         let widths = (left.width, outputs[0].schema.fields().len(), kept_right);
         let parallelism = if node.keys.is_empty() { 1 } else { self.parallelism() };
@@ -98,6 +101,7 @@ impl Nodes {
         }
         let [left, right] = [self.window_of(&sides[0].input)?, self.window_of(&sides[1].input)?];
         let is_joined = node.keys.contains(&(left.start, right.start)) && node.keys.contains(&(left.end, right.end));
+        let is_joined = is_joined && left.zone == right.zone;
         (is_joined && outputs.iter().all(|output| output.changelog.is_append())).then_some([left, right])
     }
 

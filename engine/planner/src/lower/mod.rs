@@ -66,8 +66,7 @@ pub(crate) fn lower(
         plan.set_state_ttl(settings.state_ttl);
         plan.set_mini_batch(settings.mini_batch);
         let ports = std::mem::take(&mut needs.scans).sources(connectors, settings, &fields, &mut plan)?;
-        let mut nodes = nodes::Nodes::new(plan, ports, needs, settings.parallelism);
-        nodes.idle_timeout = settings.idle_timeout;
+        let mut nodes = nodes::Nodes::new(plan, ports, needs, settings);
         let inputs = queries.iter().map(|query| nodes.lower(query)).collect::<Result<Vec<_>>>()?;
         let mut is_settled = true;
         for (input, sink) in inputs.iter().zip(&mut sinks) {

@@ -4,7 +4,6 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -12,7 +11,7 @@ use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchema, ScalarValue};
 use datafusion_expr::{EmptyRelation, Expr, LogicalPlan, SubqueryAlias, TableScan, Union, Values};
 use sluice_model::{ChangelogMode, Error, Result, RowKind};
-use sluice_plan::{Calc, Distribution, Input, Node, Operation, Output, StreamPlan};
+use sluice_plan::{Calc, Distribution, Input, Node, NodeId, Operation, Output, StreamPlan};
 
 use super::keys::{passed_column, project_keys};
 use super::needs::Needs;
@@ -20,8 +19,8 @@ use super::rank::top_n_of;
 use super::scans::{Ports, base_table, is_on_key};
 use super::state_ttl::{hinted_ttl, without_ttl};
 use super::time::Windows;
-use crate::ObjectPath;
 use crate::bind::{WINDOW, from_datafusion};
+use crate::{ObjectPath, PlannerSettings};
 
 /// A stream plan that grows, and what has been made already.
 pub(super) struct Nodes {
@@ -31,33 +30,34 @@ pub(super) struct Nodes {
     made: HashMap<(LogicalPlan, bool), Input>,
     needs: Needs,
     pub(super) windows: Windows,
-    /// Subtasks of operators that rows are dealt to by key.
-    parallelism: usize,
-    /// `table.exec.source.idle-timeout`.
-    pub(super) idle_timeout: Option<Duration>,
+    pub(super) settings: PlannerSettings,
+    /// `scan.watermark.alignment.group` of the sources that have one.
+    pub(super) alignment_groups: HashMap<NodeId, String>,
     /// All rows are there before a result is.
     pub(super) is_batch: bool,
 }
 
 impl Nodes {
-    pub(super) fn new(plan: StreamPlan, ports: Ports, needs: Needs, parallelism: usize) -> Self {
+    pub(super) fn new(plan: StreamPlan, ports: Ports, needs: Needs, settings: &PlannerSettings) -> Self {
         let (made, windows) = (HashMap::new(), Windows::new());
-        Self { plan, ports, made, needs, windows, parallelism: parallelism.max(1), idle_timeout: None, is_batch: false }
+        let (settings, alignment_groups) = (settings.clone(), HashMap::new());
+        Self { plan, ports, made, needs, windows, settings, alignment_groups, is_batch: false }
     }
 
     pub(super) fn needs(&self) -> &Needs {
         &self.needs
     }
 
+    /// Subtasks of operators that rows are dealt to by key.
     pub(super) fn parallelism(&self) -> usize {
-        self.parallelism
+        self.settings.parallelism.max(1)
     }
 
     /// An input dealt by the key of an operator, and the operator's parallelism. Without a key
     /// everything goes to one subtask.
     pub(super) fn dealt_by(&self, mut input: Input, key: &[usize]) -> (Input, usize) {
         let upstream = self.plan.node(input.node).parallelism;
-        let parallelism = if key.is_empty() { 1 } else { self.parallelism };
+        let parallelism = if key.is_empty() { 1 } else { self.parallelism() };
         input.distribution = match parallelism {
             1 if upstream == 1 => Distribution::Forward,
             1 => Distribution::Single,

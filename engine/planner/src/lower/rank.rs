@@ -176,7 +176,7 @@ impl Nodes {
             retracts: !ranked.changelog.is_append(),
             unique_key: ranked.keys.first().filter(|_| is_in_order(plan)).cloned(),
             update_before,
-            window_end: window.as_ref().map(|window| window.end),
+            window_end: window.as_ref().map(WindowColumns::window_end),
         });
         let mut keys = ranked.keys.clone();
         keys.retain(|key| keeps_order(key, &partition));

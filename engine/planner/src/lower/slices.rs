@@ -52,9 +52,7 @@ impl<'a> Sliced<'a> {
         let (window, places) = window_below(&aggregate.input)?;
         let Windowing::Fixed(kind) = window.windowing else { return None };
         let place = window.time_index()?;
-        let time = window.input.schema().field(place);
-        let is_local = matches!(time.data_type(), DataType::Timestamp(_, None));
-        if window.processing_time || !is_local || !is_rowtime(&window.input, place) {
+        if window.processing_time || !is_rowtime(&window.input, place) {
             return None;
         }
         let place = |expression: &Expr| match expression {
@@ -200,7 +198,7 @@ impl Nodes {
         let rows = keys.len() + 1 + calls.len();
         let group_fields: Vec<FieldRef> = group.iter().map(|place| Arc::clone(columns.field(*place))).collect();
         let input = columns.add(self, from, query)?;
-        let local = LocalAggregate { group, time, windows: sliced.kind, calls };
+        let local = LocalAggregate { group, time, zone: sliced.window.zone, windows: sliced.kind, calls };
         let (input, windows) = self.windows_of_slices(input, local, &group_fields, &sliced, query)?;
         let place = |column: &usize| match keys.iter().position(|key| key == column) {
             Some(place) => place,
@@ -218,7 +216,7 @@ impl Nodes {
         let window = windows.placed(|column| group.iter().position(|grouped| *grouped == column));
         let operation = Operation::GroupAggregate(GroupAggregate {
             row_count: Some(rows),
-            window_end: window.as_ref().map(|window| window.end),
+            window_end: window.as_ref().map(WindowColumns::window_end),
             retracts: false,
             update_before: false,
             calls,
@@ -260,9 +258,11 @@ impl Nodes {
         let fields = fields.into_iter().chain(added.iter().skip(of_window).cloned()).collect::<Vec<_>>();
         let output =
             Output { schema: Arc::new(Schema::new(fields)), changelog: ChangelogMode::APPEND, keys: Vec::new() };
-        let assign = AssignWindow { time, kind: sliced.kind, processing_time: false };
+        // Slices begin at wall-clock times already; windows only add the instant of their last millisecond.
+        let zone = sliced.window.zone;
+        let assign = AssignWindow { time, kind: sliced.kind, processing_time: false, zone };
         let id = self.state_id("window", query);
         let input = self.add(Operation::AssignWindow(assign), vec![from], output, parallelism, id)?;
-        Ok((input, WindowColumns { start, end: start + 1, dealt_by: None }))
+        Ok((input, WindowColumns { start, end: start + 1, zone, dealt_by: None }))
     }
 }

@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::Schema;
+use chrono_tz::Tz;
 use datafusion_expr::{Extension, LogicalPlan};
 use sluice_functions::UnnestNode;
 use sluice_model::{Error, Result, SqlType};
-use sluice_plan::{AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow, WindowKind};
+use sluice_plan::{
+    AssignWatermark, AssignWindow, Input, NodeId, Operation, Output, SessionWindow, WatermarkAlignment, WatermarkEmit,
+    WindowEnd, WindowKind,
+};
 
 use super::changes::place_of;
 use super::nodes::{Nodes, unqualified};
@@ -18,6 +22,8 @@ use crate::logical::{WatermarkNode, WindowNode, Windowing, is_rowtime};
 pub(super) struct WindowColumns {
     pub(super) start: usize,
     pub(super) end: usize,
+    /// The zone of whose wall clock they are times.
+    pub(super) zone: Tz,
     /// Set behind sessions: the columns that rows are dealt by already.
     pub(super) dealt_by: Option<Vec<usize>>,
 }
@@ -35,7 +41,12 @@ impl WindowColumns {
     /// The same where column `c` has become `place(c)`.
     pub(super) fn placed(&self, place: impl Fn(usize) -> Option<usize>) -> Option<Self> {
         let dealt_by = self.dealt_by.as_ref().and_then(|columns| columns.iter().map(|c| place(*c)).collect());
-        Some(Self { start: place(self.start)?, end: place(self.end)?, dealt_by })
+        Some(Self { start: place(self.start)?, end: place(self.end)?, zone: self.zone, dealt_by })
+    }
+
+    /// What tells when the window of a row is over.
+    pub(super) fn window_end(&self) -> WindowEnd {
+        WindowEnd { column: self.end, zone: self.zone }
     }
 }
 
@@ -66,14 +77,25 @@ impl Nodes {
         }
     }
 
+    /// In batch mode time ends with the rows, and none of them is late.
     fn watermark(&mut self, node: &WatermarkNode, query: &LogicalPlan) -> Result<Input> {
         let from = self.lower(&node.input)?;
+        if self.settings.batch {
+            return Ok(from);
+        }
         let output = self.plan().output(&from).clone();
         let watermark = unqualified(&node.watermark, node.input.schema(), &output.schema)?;
+        let options = &node.options;
+        if let Some(alignment) = &options.alignment {
+            self.check_alignment(&from, alignment)?;
+        }
+        let interval = WatermarkEmit::Periodic(self.settings.watermark_interval);
         let operation = Operation::AssignWatermark(AssignWatermark {
             column: node.column.clone(),
             watermark,
-            idle_timeout: node.idle_timeout.or(self.idle_timeout).filter(|timeout| !timeout.is_zero()),
+            idle_timeout: options.idle_timeout.or(self.settings.idle_timeout).filter(|timeout| !timeout.is_zero()),
+            emit: if options.on_event { WatermarkEmit::OnEvent } else { interval },
+            alignment: options.alignment.clone(),
         });
         let id = self.state_id("watermark", query);
         let parallelism = self.plan().node(from.node).parallelism;
@@ -84,6 +106,32 @@ impl Nodes {
     fn check_time(&self, node: &WindowNode, time: usize) -> Result<()> {
         let is_time = self.is_batch || node.processing_time || is_rowtime(&node.input, time);
         if is_time { Ok(()) } else { Err(no_time_attribute(node, time)) }
+    }
+
+    /// The source has to know how far its rows are. Two groups could wait for each other for ever, if some
+    /// connection had tables of both.
+    fn check_alignment(&mut self, from: &Input, alignment: &WatermarkAlignment) -> Result<()> {
+        let mut source = from.node;
+        while let (Operation::Calc(_), [input]) =
+            (&self.plan().node(source).operation, self.plan().node(source).inputs.as_slice())
+        {
+            source = input.node;
+        }
+        let Operation::Source(tables) = &self.plan().node(source).operation else {
+            return Err(Error::fix(
+                "'scan.watermark.alignment.group' of a table whose rows are kept is not supported yet",
+            )
+            .because("its source tells the key of a deleted row only, and the time of a row is known behind that")
+            .with_hint("leave the options 'scan.watermark.alignment.*' out"));
+        };
+        let tables: Vec<_> = tables.tables.iter().map(|table| table.definition.name.clone()).collect();
+        let group = self.alignment_groups.entry(source).or_insert_with(|| alignment.group.clone());
+        if *group == alignment.group {
+            return Ok(());
+        }
+        Err(Error::fix(format!("tables of one connection are in groups '{group}' and '{}'", alignment.group))
+            .because(format!("{} are read together, and wait together", tables.join(", ")))
+            .with_hint("give them the same 'scan.watermark.alignment.group'"))
     }
 
     fn assign_window(&mut self, node: &WindowNode, query: &LogicalPlan) -> Result<Input> {
@@ -98,23 +146,23 @@ impl Nodes {
         let (start, end) = (width, width + 1);
         let keys = source.keys.iter().map(|key| [key.as_slice(), &[start, end]].concat()).collect();
         let output = Output { schema: Arc::new(Schema::new(fields)), changelog: source.changelog, keys };
-        let processing_time = node.processing_time;
+        let (processing_time, zone) = (node.processing_time, node.zone);
         let id = self.state_id("window", query);
         let (operation, from, parallelism, dealt_by) = match &node.windowing {
             Windowing::Fixed(kind) => {
                 let parallelism = self.plan().node(from.node).parallelism;
-                let operation = Operation::AssignWindow(AssignWindow { time, kind: *kind, processing_time });
+                let operation = Operation::AssignWindow(AssignWindow { time, kind: *kind, processing_time, zone });
                 (operation, from, parallelism, None)
             }
             Windowing::Session { gap, .. } => {
                 let partition = node.partition().ok_or_else(|| Error::bug("a session without its partition"))?;
                 let (from, parallelism) = self.dealt_by(from, &partition);
-                let session = SessionWindow { partition: partition.clone(), time, gap: *gap, processing_time };
+                let session = SessionWindow { partition: partition.clone(), time, gap: *gap, processing_time, zone };
                 (Operation::SessionWindow(session), from, parallelism, Some(partition))
             }
         };
         let input = self.add(operation, vec![from], output, parallelism, id)?;
-        self.set_window(&input, Some(WindowColumns { start, end, dealt_by }));
+        self.set_window(&input, Some(WindowColumns { start, end, zone, dealt_by }));
         Ok(input)
     }
 }

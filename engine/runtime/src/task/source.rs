@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use sluice_connector_api::{SourceEvent, SourceReader};
-use sluice_model::{Barrier, CheckpointId, Result, StreamElement};
+use sluice_model::{Barrier, ChangelogBatch, CheckpointId, Result, SplitId, StreamElement};
 use tokio::sync::mpsc;
 
 use super::{Command, TaskLink, Timing};
+use crate::alignment::Member;
 use crate::chain::{Chain, Sent};
 use crate::metrics::Activity;
 use crate::output::Outputs;
@@ -21,6 +22,10 @@ pub(crate) struct SourceTask {
     /// Positions of checkpoints that are not known to be durable, oldest first.
     pub(crate) positions: VecDeque<(CheckpointId, Vec<u8>)>,
     pub(crate) phase: Phase,
+    /// The sources that it waits for, if there are any.
+    pub(crate) alignment: Option<Member>,
+    /// It waits.
+    pub(crate) is_held: bool,
 }
 
 /// Whether the source reads.
@@ -53,9 +58,11 @@ impl SourceTask {
         loop {
             self.link.breathe().await;
             let is_reading = self.phase == Phase::Reading;
-            let clock = &self.link.metrics.clock;
             let timer = self.chain.next_timer();
-            if !is_reading {
+            let is_held = is_reading && self.waits_for_others();
+            let clock = &self.link.metrics.clock;
+            let look = self.alignment.as_ref().filter(|_| is_held).map(Member::next_look);
+            if !is_reading || is_held {
                 clock.enter(Activity::Idle);
             }
             tokio::select! {
@@ -64,9 +71,10 @@ impl SourceTask {
                     None | Some(Command::Finish) => return Ok(()),
                     Some(command) => self.on_command(command).await?,
                 },
-                event = clock.during(Activity::Idle, self.reader.next()), if is_reading => {
+                event = clock.during(Activity::Idle, self.reader.next()), if is_reading && !is_held => {
                     self.on_event(event?, &mut sent).await?;
                 }
+                () = async { if let Some(look) = look { look.await } }, if is_held => {}
                 () = timer, if is_reading => {
                     self.link.metrics.clock.enter(Activity::Busy);
                     self.chain.tell_time(&mut sent)?;
@@ -76,25 +84,53 @@ impl SourceTask {
         }
     }
 
+    /// Whether other sources of its group have to catch up first.
+    fn waits_for_others(&mut self) -> bool {
+        let Some(member) = &mut self.alignment else { return false };
+        member.tell(self.chain.source_watermark());
+        let is_held = member.is_ahead();
+        if std::mem::replace(&mut self.is_held, is_held) != is_held {
+            self.chain.set_held(is_held);
+        }
+        is_held
+    }
+
     async fn on_event(&mut self, event: SourceEvent, sent: &mut Sent) -> Result<()> {
         match event {
-            SourceEvent::Batch { table, batch } => {
-                let metrics = &self.link.metrics;
-                metrics.clock.enter(Activity::Busy);
-                metrics.records_in.add(batch.num_rows() as u64);
-                metrics.bytes_in.add(batch.memory_size() as u64);
-                self.chain.push(table, batch, sent)?;
-                metrics.late_records.add(self.chain.take_late_rows());
+            SourceEvent::Batch { table, batch } => self.on_rows(table, None, batch, sent).await?,
+            SourceEvent::SplitBatch { table, split, batch } => self.on_rows(table, Some(split), batch, sent).await?,
+            SourceEvent::Split { table, split, status } => {
+                self.chain.on_split(table, split, status, sent)?;
                 self.outputs.send_all(sent).await?;
             }
             SourceEvent::End => {
                 self.phase = Phase::Ended;
+                self.alignment = None;
                 self.end_time().await?;
                 self.outputs.broadcast(StreamElement::End).await;
                 self.link.ended();
             }
         }
         Ok(())
+    }
+
+    async fn on_rows(
+        &mut self,
+        table: usize,
+        split: Option<SplitId>,
+        batch: ChangelogBatch,
+        sent: &mut Sent,
+    ) -> Result<()> {
+        let metrics = &self.link.metrics;
+        metrics.clock.enter(Activity::Busy);
+        metrics.records_in.add(batch.num_rows() as u64);
+        metrics.bytes_in.add(batch.memory_size() as u64);
+        match split {
+            Some(split) => self.chain.push_split(table, split, batch, sent)?,
+            None => self.chain.push(table, batch, sent)?,
+        }
+        metrics.late_records.add(self.chain.take_late_rows());
+        self.outputs.send_all(sent).await
     }
 
     /// No further rows will come: event time is at its end.

@@ -47,6 +47,7 @@ impl Settings {
             drop_nulls: enforcer == "DROP",
             state_ttl: self.duration("table.exec.state.ttl").filter(|ttl| !ttl.is_zero()),
             idle_timeout: self.duration("table.exec.source.idle-timeout").filter(|timeout| !timeout.is_zero()),
+            watermark_interval: self.duration("pipeline.auto-watermark-interval").unwrap_or(Duration::from_millis(200)),
             mini_batch: self.mini_batch()?,
         })
     }

@@ -1,5 +1,6 @@
 //! Groups that are windows of time.
 
+use chrono_tz::Tz;
 use sluice_model::{from_pretty, to_pretty};
 
 use super::call;
@@ -9,12 +10,16 @@ use crate::{Operator, Scope};
 const COLUMNS: &str = "window_end TIMESTAMP(3), k STRING, x INT";
 
 fn operator() -> GroupAggregate {
+    operator_in(Tz::UTC)
+}
+
+fn operator_in(zone: Tz) -> GroupAggregate {
     let node = sluice_plan::GroupAggregate {
         group: vec![0, 1],
         calls: vec![call("count", &[], "BIGINT"), call("sum", &[2], "INT")],
         retracts: true,
         update_before: true,
-        window_end: Some(0),
+        window_end: Some(sluice_plan::WindowEnd { column: 0, zone }),
         row_count: None,
     };
     let output = from_pretty("window_end TIMESTAMP(3), k STRING, n BIGINT, total INT", "");
@@ -83,4 +88,25 @@ fn open_windows_and_the_watermark_survive_a_restart() {
         let results = ["+I 1970-01-01T00:00:20 a 1 7", "+I 1970-01-01T00:00:20 b 1 1"];
         assert_eq!(advance(&mut second, 20), results, "{scope:?}");
     }
+}
+
+/// In Los Angeles 01:00 to 02:00 comes twice that night, and 02:00 to 03:00 not at all on the other.
+#[test]
+fn windows_of_a_time_zone_end_by_its_clock() {
+    let mut operator = operator_in(Tz::America__Los_Angeles);
+    push(&mut operator, "+I 2021-11-07T01:00:00 a 1 / +I 2021-11-07T02:00:00 a 2");
+    let instant = |text: &str| text.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp();
+    assert_eq!(advance(&mut operator, instant("2021-11-07T07:59:59Z")), [""; 0]);
+    assert_eq!(advance(&mut operator, instant("2021-11-07T08:00:00Z")), ["+I 2021-11-07T01:00:00 a 1 1"]);
+    // The clock shows 02:00, and is set back.
+    assert_eq!(advance(&mut operator, instant("2021-11-07T09:00:00Z")), [""; 0]);
+    assert_eq!(push(&mut operator, "+I 2021-11-07T02:00:00 a 3"), "", "in time for the second hour");
+    assert_eq!(advance(&mut operator, instant("2021-11-07T10:00:00Z")), ["+I 2021-11-07T02:00:00 a 2 5"]);
+    assert_eq!(operator.take_late_rows(), 0);
+
+    let mut operator = operator_in(Tz::America__Los_Angeles);
+    push(&mut operator, "+I 2021-03-14T02:00:00 a 1 / +I 2021-03-14T03:00:00 a 2 / +I 2021-03-14T04:00:00 a 3");
+    let skipped = advance(&mut operator, instant("2021-03-14T10:00:00Z"));
+    assert_eq!(skipped, ["+I 2021-03-14T02:00:00 a 1 1", "+I 2021-03-14T03:00:00 a 1 2"]);
+    assert_eq!(advance(&mut operator, instant("2021-03-14T11:00:00Z")), ["+I 2021-03-14T04:00:00 a 1 3"]);
 }
