@@ -36,6 +36,7 @@ pub(crate) fn fill(rules: &Rules, run: &Run, columns: &mut Columns) {
     let wants_price = columns.wants(&[PRICE]);
     let draws_channel = columns.wants(&[CHANNEL, URL, EXTRA]);
     let (pool, channels) = (strings::pool(), Channels::all());
+    let mut texts = Vec::with_capacity(run.rows.len());
     for (nth, row) in (0..).zip(run.rows.clone()) {
         columns.time(DATE_TIME, row, run.timeline.time(run.first_event + nth));
         if !draws {
@@ -52,8 +53,10 @@ pub(crate) fn fill(rules: &Rules, run: &Run, columns: &mut Columns) {
             continue;
         }
         let (channel, url) = channels.draw(&mut random);
-        columns.text(CHANNEL, row, channel);
-        columns.text(URL, row, url);
-        columns.text(EXTRA, row, strings::extra(&mut random, pool, FIXED_SIZE, rules.bid_size));
+        texts.push((row, channel, url, strings::extra(&mut random, pool, FIXED_SIZE, rules.bid_size)));
     }
+    // Texts lie anywhere in large tables. Copied one after the other they are waited for together.
+    texts.iter().for_each(|(row, channel, ..)| columns.text(CHANNEL, *row, channel));
+    texts.iter().for_each(|(row, _, url, _)| columns.text(URL, *row, url));
+    texts.iter().for_each(|(row, .., extra)| columns.text(EXTRA, *row, extra));
 }
