@@ -53,9 +53,9 @@ fn layers_import_downwards_only() {
         ("engine/runtime", &["model", "plan", "operators", "state", "connector-api", "batch"]),
         ("engine/planner", &["model", "plan", "functions", "connector-api"]),
         ("engine/sql", &["model", "plan", "planner", "functions", "runtime", "connector-api"]),
-        ("connectors/mysql-cdc", &["model", "connector-api", "mysql-decode"]),
+        ("connectors/mysql-cdc", &["model", "connector-api", "mysql-decode", "tls"]),
         ("connectors/kafka", &["model", "connector-api"]),
-        ("connectors/jdbc", &["model", "connector-api"]),
+        ("connectors/jdbc", &["model", "connector-api", "tls"]),
         ("connectors/blackhole", &["model", "connector-api"]),
     ];
     for (directory, allowed) in allowed {

@@ -138,7 +138,7 @@ async fn overlapping_windows_are_put_together_from_slices() {
         );
         let query = format!(
             "SELECT a.* FROM ({counted}) a JOIN ({counted}) b ON a.k = b.k AND a.window_end = b.window_end AND a.n = b.n \
-             AND a.least = b.least WHERE a.s = b.s OR a.s IS NULL"
+             AND a.least = b.least AND a.m = b.m WHERE (a.s = b.s OR a.s IS NULL) AND (a.d = b.d OR a.d IS NULL)"
         );
         let Outcome::Rows(plan) = world.run(&format!("EXPLAIN {query}")).await else { panic!("no plan") };
         let plan = plan.rows[0][0].clone().unwrap_or_default();

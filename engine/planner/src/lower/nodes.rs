@@ -306,25 +306,26 @@ impl Nodes {
 }
 
 /// What two queries have in common that can share their nodes: aggregates of windows may differ in the
-/// number that is part of the windows' name.
+/// numbers that are part of the windows' names, and of those of expressions that are computed once.
 fn shared(query: &LogicalPlan) -> LogicalPlan {
     if !matches!(query, LogicalPlan::Aggregate(_)) {
         return query.clone();
     }
-    let unnumbered = |expression: Expr| {
+    let mut common = Vec::new();
+    let mut unnumbered = |expression: Expr| {
         expression.transform(|node| match node {
             Expr::Column(column) => {
                 let of = column.relation.map(|of| if of.table().starts_with(WINDOW) { WINDOW.into() } else { of });
-                Ok(Transformed::yes(Expr::Column(Column::new(of, unnumbered(&column.name)))))
+                Ok(Transformed::yes(Expr::Column(Column::new(of, unnumbered(&column.name, &mut common)))))
             }
-            Expr::Alias(mut alias) if alias.name.contains(WINDOW) => {
-                alias.name = unnumbered(&alias.name);
+            Expr::Alias(mut alias) if alias.name.contains(WINDOW) || alias.name.starts_with(COMMON) => {
+                alias.name = unnumbered(&alias.name, &mut common);
                 Ok(Transformed::yes(Expr::Alias(alias)))
             }
             other => Ok(Transformed::no(other)),
         })
     };
-    let renamed = query.clone().transform_up(|node| match node.map_expressions(unnumbered)?.data {
+    let renamed = query.clone().transform_up(|node| match node.map_expressions(&mut unnumbered)?.data {
         LogicalPlan::SubqueryAlias(alias) if alias.alias.table().starts_with(WINDOW) => {
             SubqueryAlias::try_new(alias.input, WINDOW).map(LogicalPlan::SubqueryAlias).map(Transformed::yes)
         }
@@ -334,8 +335,19 @@ fn shared(query: &LogicalPlan) -> LogicalPlan {
     renamed.map_or_else(|_| query.clone(), |renamed| renamed.data)
 }
 
+/// What the optimiser calls an expression that it computes once, in front of a number.
+const COMMON: &str = "__common_expr_";
+
 /// A name without the numbers of the windows that it is made of: `sum($window1.v)`, `sum($window.v)`.
-fn unnumbered(name: &str) -> String {
+/// Expressions that are computed once are numbered in the order in which they are met, in `common`.
+fn unnumbered(name: &str, common: &mut Vec<String>) -> String {
+    if name.starts_with(COMMON) {
+        let number = common.iter().position(|met| met == name).unwrap_or_else(|| {
+            common.push(name.to_owned());
+            common.len() - 1
+        });
+        return format!("{COMMON}{number}");
+    }
     let mut parts = name.split(WINDOW);
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |name, part| name + WINDOW + part.trim_start_matches(|digit: char| digit.is_ascii_digit()))

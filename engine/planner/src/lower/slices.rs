@@ -14,15 +14,14 @@
 use std::sync::Arc;
 
 use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Field, FieldRef, Schema, TimeUnit};
-use datafusion_common::Column;
+use datafusion_common::DFSchema;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan};
+use datafusion_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, UserDefinedLogicalNodeCore};
 use sluice_model::{ChangelogMode, Error, Result};
 use sluice_plan::{AggregateCall, AssignWindow, GroupAggregate, Input, LocalAggregate, Operation, Output, WindowKind};
 
 use super::aggregate::lower_aggregate;
 use super::columns::Columns;
-use super::keys::passed_column;
 use super::nodes::Nodes;
 use super::time::WindowColumns;
 use crate::logical::{WindowNode, Windowing, is_rowtime};
@@ -49,74 +48,79 @@ struct Sliced<'a> {
 impl<'a> Sliced<'a> {
     /// `None` for every other aggregate.
     fn find(aggregate: &'a Aggregate) -> Option<Self> {
-        let (window, places) = window_below(&aggregate.input)?;
+        let (window, columns) = window_below(&aggregate.input)?;
         let Windowing::Fixed(kind) = window.windowing else { return None };
         let place = window.time_index()?;
         if window.processing_time || !is_rowtime(&window.input, place) {
             return None;
         }
-        let place = |expression: &Expr| match expression {
-            Expr::Column(column) => Some(places[aggregate.input.schema().maybe_index_of_column(column)?]),
+        let place = |expression: &Expr| match replaced(expression, aggregate.input.schema(), &columns)? {
+            Expr::Column(column) => window.schema().maybe_index_of_column(&column),
             _ => None,
         };
         let group = aggregate.group_expr.iter().map(place).collect::<Option<Vec<_>>>()?;
         let width = window.input.schema().fields().len();
         let is_whole = group.contains(&width) && group.contains(&(width + 1)) && !group.contains(&(width + 2));
-        let calls = aggregate.aggr_expr.iter().map(|call| below(call, aggregate, &places, window));
+        let calls = aggregate.aggr_expr.iter().map(|call| below(call, aggregate, &columns, window));
         is_whole.then_some(Self { window, kind, group, calls: calls.collect::<Option<_>>()? })
     }
 }
 
-/// The windows that a plan picks columns of, and which of their columns each of its columns is.
-fn window_below(plan: &LogicalPlan) -> Option<(&WindowNode, Vec<usize>)> {
+/// The windows that a plan computes its columns of, and what each of them is over the windows' columns.
+fn window_below(plan: &LogicalPlan) -> Option<(&WindowNode, Vec<Expr>)> {
     match plan {
         LogicalPlan::SubqueryAlias(alias) => window_below(&alias.input),
         LogicalPlan::Projection(projection) => {
-            let (window, places) = window_below(&projection.input)?;
-            let schema = projection.input.schema();
-            let place = |expression| Some(places[schema.maybe_index_of_column(passed_column(expression)?)?]);
-            Some((window, projection.expr.iter().map(place).collect::<Option<_>>()?))
+            let (window, below) = window_below(&projection.input)?;
+            let over = |expression: &Expr| replaced(unaliased(expression), projection.input.schema(), &below);
+            Some((window, projection.expr.iter().map(over).collect::<Option<_>>()?))
         }
         LogicalPlan::Extension(extension) => {
             let window = extension.node.as_any().downcast_ref::<WindowNode>()?;
-            Some((window, (0..plan.schema().fields().len()).collect()))
+            Some((window, plan.schema().columns().into_iter().map(Expr::Column).collect()))
         }
         _ => None,
     }
 }
 
-/// A call with its arguments over the input of the windows, if it can be computed there.
-fn below(call: &Expr, aggregate: &Aggregate, places: &[usize], window: &WindowNode) -> Option<Expr> {
-    let inner = match call {
-        Expr::Alias(alias) => alias.expr.as_ref(),
+/// An expression with others in place of the columns of a schema. `None` where that may change its value.
+fn replaced(expression: &Expr, schema: &DFSchema, columns: &[Expr]) -> Option<Expr> {
+    if expression.is_volatile() {
+        return None;
+    }
+    let replaced = expression.clone().transform(|node| match node {
+        Expr::Column(column) => Ok(schema
+            .maybe_index_of_column(&column)
+            .map_or(Transformed::no(Expr::Column(column)), |place| Transformed::yes(columns[place].clone()))),
+        other => Ok(Transformed::no(other)),
+    });
+    replaced.ok().map(|replaced| replaced.data)
+}
+
+fn unaliased(expression: &Expr) -> &Expr {
+    match expression {
+        Expr::Alias(alias) => unaliased(&alias.expr),
         other => other,
-    };
-    let Expr::AggregateFunction(function) = inner else { return None };
+    }
+}
+
+/// A call with its arguments over the input of the windows, if it can be computed there.
+fn below(call: &Expr, aggregate: &Aggregate, columns: &[Expr], window: &WindowNode) -> Option<Expr> {
+    let Expr::AggregateFunction(function) = unaliased(call) else { return None };
     let name = function.func.name().to_lowercase();
     let is_plain = !function.params.distinct && function.params.order_by.is_empty();
     if !is_plain || !PARTIAL.iter().any(|(partial, _)| *partial == name) {
         return None;
     }
-    let (above, input) = (aggregate.input.schema(), window.input.schema());
+    let above = aggregate.input.schema();
     let sum = |argument: &Expr| sum_of_parts(&argument.get_type(above).ok()?);
     if name == AVERAGE && function.params.args.first().and_then(sum).is_none() {
         return None;
     }
-    let mut is_below = true;
-    let moved = inner.clone().transform(|node| match node {
-        Expr::Column(column) => {
-            let place = above.maybe_index_of_column(&column).map(|index| places[index]);
-            match place.filter(|place| *place < input.fields().len()) {
-                Some(place) => Ok(Transformed::yes(Expr::Column(Column::from(input.qualified_field(place))))),
-                None => {
-                    is_below = false;
-                    Ok(Transformed::no(Expr::Column(column)))
-                }
-            }
-        }
-        other => Ok(Transformed::no(other)),
-    });
-    moved.ok().filter(|_| is_below).map(|moved| moved.data)
+    let moved = replaced(unaliased(call), above, columns)?;
+    let input = window.input.schema();
+    let is_below = moved.column_refs().into_iter().all(|column| input.maybe_index_of_column(column).is_some());
+    is_below.then_some(moved)
 }
 
 /// The type of an exact sum over a part of the rows; `None` if there is none.
