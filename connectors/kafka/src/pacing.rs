@@ -18,6 +18,7 @@ use std::time::Duration;
 use rdkafka::TopicPartitionList;
 use rdkafka::bindings::{rd_kafka_pause_partitions, rd_kafka_resume_partitions};
 use rdkafka::types::RDKafkaRespErr;
+use sluice_model::Result;
 
 use crate::producer::Producer;
 use crate::topic;
@@ -30,15 +31,20 @@ const GLANCE: Duration = Duration::from_millis(5);
 const LONGEST_REST: Duration = Duration::from_millis(500);
 
 /// Watches over a producer until it is dropped.
-pub(crate) async fn pace(producer: Weak<Producer>) {
+///
+/// # Errors
+/// None: it is a task of the job as others are.
+pub(crate) async fn pace(producer: Weak<Producer>) -> Result<()> {
     let mut partitions = None;
     loop {
-        let Some(handed_over) = producer.upgrade().map(|producer| Arc::clone(&producer.handed_over)) else { return };
+        let Some(handed_over) = producer.upgrade().map(|producer| Arc::clone(&producer.handed_over)) else {
+            return Ok(());
+        };
         handed_over.notified().await;
         let mut acknowledged = None;
         loop {
             tokio::time::sleep(PATIENCE).await;
-            let Some(producer) = producer.upgrade() else { return };
+            let Some(producer) = producer.upgrade() else { return Ok(()) };
             if producer.queued() == 0 {
                 break;
             }
@@ -157,6 +163,6 @@ mod tests {
         assert_eq!(producer.acknowledged(), 20_001);
 
         drop(producer);
-        tokio::time::timeout(Duration::from_secs(5), watch).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(5), watch).await.unwrap().unwrap().unwrap();
     }
 }

@@ -82,7 +82,7 @@ impl Sink for KafkaSink {
             }
             _ => None,
         };
-        tokio::spawn(pacing::pace(Arc::downgrade(&producer)));
+        context.spawner.spawn("kafka pacing", pacing::pace(Arc::downgrade(&producer)));
         let metrics = WriterMetrics::new(&context.metrics);
         let output = Output::new(producer, partition, metrics, self.waits_for_brokers);
         let (value, value_format) = &self.value;
