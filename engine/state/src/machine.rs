@@ -158,3 +158,19 @@ impl Machine for BucketMachine {
         });
     }
 }
+
+/// Runs each of the functions that it names on both machines.
+#[cfg(test)]
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod disk {
+            $(#[test] fn $test() { super::$test::<$crate::machine::DiskMachine>(); })*
+        }
+        mod bucket {
+            $(#[test] fn $test() { super::$test::<$crate::machine::BucketMachine>(); })*
+        }
+    };
+}
+
+#[cfg(test)]
+pub(crate) use on_both;

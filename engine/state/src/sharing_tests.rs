@@ -7,22 +7,11 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_model::CheckpointId;
 
-use crate::machine::{BucketMachine, DiskMachine, Machine, run};
+use crate::machine::{Machine, on_both, run};
 use crate::packing::writer_of;
 use crate::store::open_on;
 use crate::tests::snapshot;
 use crate::{Attempt, Checkpoint, Part, Restore, Snapshot, SnapshotKind, TaskState};
-
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod disk {
-            $(#[test] fn $test() { super::$test::<super::DiskMachine>(); })*
-        }
-        mod bucket {
-            $(#[test] fn $test() { super::$test::<super::BucketMachine>(); })*
-        }
-    };
-}
 
 on_both! {
     every_kept_checkpoint_is_what_the_job_had_whatever_dies_when

@@ -6,22 +6,11 @@ use std::sync::Arc;
 use sluice_model::{CheckpointId, Error, Result};
 
 use crate::location::Place;
-use crate::machine::{BucketMachine, DiskMachine, Machine, job, load, run};
+use crate::machine::{Machine, job, load, on_both, run};
 use crate::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, StateEntry};
 use crate::store::open_on;
 use crate::tests::{snapshot, states};
 use crate::{Content, Encode, Part, Restore, Snapshot, SnapshotKind, TaskState};
-
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod disk {
-            $(#[test] fn $test() { super::$test::<super::DiskMachine>(); })*
-        }
-        mod bucket {
-            $(#[test] fn $test() { super::$test::<super::BucketMachine>(); })*
-        }
-    };
-}
 
 on_both! {
     states_come_back_that_are_made_as_they_are_written

@@ -10,24 +10,12 @@ use proptest::prelude::*;
 use sluice_model::{CheckpointId, Result};
 
 use crate::location::{Place, Storages};
-use crate::machine::{BucketMachine, DiskMachine, Machine, job, run};
+use crate::machine::{BucketMachine, DiskMachine, Machine, job, on_both, run};
 use crate::storage::{Storage, Upload};
 use crate::store::{open_on, write_savepoint_on};
 use crate::{
     Attempt, Checkpoint, CheckpointStore, JobIdentity, Part, Restore, S3Options, Snapshot, SnapshotKind, TaskState,
 };
-
-/// Runs each of the functions below on both machines.
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod disk {
-            $(#[test] fn $test() { super::$test::<super::DiskMachine>(); })*
-        }
-        mod bucket {
-            $(#[test] fn $test() { super::$test::<super::BucketMachine>(); })*
-        }
-    };
-}
 
 on_both! {
     comes_back_after_a_crash_at_any_step
