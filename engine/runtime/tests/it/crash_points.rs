@@ -5,7 +5,6 @@
 //! content, a sync, a rename, the second name that publishes a checkpoint, a removal, a look into a
 //! directory; in buckets a request. The storages are disks and buckets that lose what real ones lose.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sluice_model::RowKind;
@@ -13,7 +12,7 @@ use sluice_plan::{Distribution, StreamPlan};
 use sluice_runtime::{JobConfig, RestartStrategy, Restore};
 use sluice_state::testing::{CrashStorage, FATES, Fate};
 
-use crate::support::{PlanBuilder, Row, TestBed, World, final_table, updates};
+use crate::support::{PlanBuilder, Row, TestBed, World, final_table, materialised, updates};
 
 /// Finds the old content of changes, and writes both in transactions.
 fn plan(parallelism: usize) -> StreamPlan {
@@ -37,17 +36,6 @@ fn config(storage: &CrashStorage, run: usize) -> JobConfig {
         restore: Restore::Latest,
         ..JobConfig::default()
     }
-}
-
-/// What is there when all that was committed is added up.
-fn materialised(log: &[Row], context: &str) -> BTreeMap<i64, i64> {
-    let mut counts: BTreeMap<(i64, i64), i64> = BTreeMap::new();
-    for (kind, id, v) in log {
-        *counts.entry((*id, *v)).or_default() += if kind.is_addition() { 1 } else { -1 };
-    }
-    counts.retain(|_, count| *count != 0);
-    assert!(counts.values().all(|count| *count == 1), "{context}: {counts:?}");
-    counts.into_keys().collect()
 }
 
 /// Runs a job whose storage dies at one step, and another one at a step of the next run; then lets it end.

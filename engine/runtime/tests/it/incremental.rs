@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluice_plan::{Distribution, StreamPlan};
 use sluice_runtime::{CheckpointStatus, JobConfig, JobHandle, Restore};
 
-use crate::support::{PlanBuilder, Row, TestBed, World, eventually, final_table, updates};
+use crate::support::{PlanBuilder, Row, TestBed, World, eventually, final_table, materialised, updates};
 
 /// Finds the old content of changes, from all rows that it keeps.
 fn plan(parallelism: usize, bounded: &str) -> StreamPlan {
@@ -46,17 +46,6 @@ fn script() -> Vec<Row> {
         }
     }
     script
-}
-
-/// What the changes that were committed leave.
-fn materialised(log: &[Row], context: &str) -> BTreeMap<i64, i64> {
-    let mut counts: BTreeMap<(i64, i64), i64> = BTreeMap::new();
-    for (kind, id, v) in log {
-        *counts.entry((*id, *v)).or_default() += if kind.is_addition() { 1 } else { -1 };
-    }
-    counts.retain(|_, count| *count != 0);
-    assert!(counts.values().all(|count| *count == 1), "{context}: {counts:?}");
-    counts.into_keys().collect()
 }
 
 fn builds_on_others(job: &JobHandle) -> bool {

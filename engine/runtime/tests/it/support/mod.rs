@@ -9,4 +9,4 @@ mod world;
 
 pub(crate) use job::{TestBed, eventually};
 pub(crate) use plan::PlanBuilder;
-pub(crate) use world::{Row, World, assert_rows, final_table, updates};
+pub(crate) use world::{Row, World, assert_rows, final_table, materialised, updates};

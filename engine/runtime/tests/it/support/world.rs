@@ -163,6 +163,17 @@ pub(crate) fn assert_rows(actual: &[Row], expected: &[Row], context: &str) {
     );
 }
 
+/// What is left of changes that were committed, in whatever order: each row once.
+pub(crate) fn materialised(log: &[Row], context: &str) -> BTreeMap<i64, i64> {
+    let mut counts: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+    for (kind, id, v) in log {
+        *counts.entry((*id, *v)).or_default() += if kind.is_addition() { 1 } else { -1 };
+    }
+    counts.retain(|_, count| *count != 0);
+    assert!(counts.values().all(|count| *count == 1), "{context}: {counts:?}");
+    counts.into_keys().collect()
+}
+
 /// The table that a changelog describes.
 pub(crate) fn final_table<'a>(rows: impl IntoIterator<Item = &'a Row>) -> BTreeMap<i64, i64> {
     let mut table = BTreeMap::new();
