@@ -18,6 +18,7 @@ mod lateral_limit;
 mod logical;
 mod lower;
 mod optimize;
+mod row_in;
 mod subqueries;
 
 use std::sync::Arc;

@@ -24,6 +24,7 @@ use sluice_functions::{SessionInfo, aggregate_functions};
 use sluice_model::Result;
 
 use crate::bind::from_datafusion;
+use crate::row_in::RowIn;
 
 type DataFusionResult<T> = std::result::Result<T, DataFusionError>;
 
@@ -33,6 +34,7 @@ type DataFusionResult<T> = std::result::Result<T, DataFusionError>;
 /// A sub-query that has no column.
 pub(crate) fn rewrite_subqueries(plan: LogicalPlan, context: &dyn OptimizerConfig) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|node| {
+        let node = plain_alias(node)?;
         let schema = joined_schema(&node)?;
         let is_condition = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
         let node = node.map_expressions(|expression| {
@@ -45,6 +47,19 @@ pub(crate) fn rewrite_subqueries(plan: LogicalPlan, context: &dyn OptimizerConfi
         node.transform_data(|node| with_marks(node, context))
     });
     rewritten.map(|rewritten| rewritten.data).map_err(|error| from_datafusion(error, &[]))
+}
+
+/// An alias inside of a correlated sub-query, as a projection: the columns that its conditions compare with the
+/// query around have to come out of it, and DataFusion leaves them out of the schema of an alias.
+fn plain_alias(node: LogicalPlan) -> DataFusionResult<LogicalPlan> {
+    let LogicalPlan::SubqueryAlias(alias) = &node else { return Ok(node) };
+    if matches!(alias.input.as_ref(), LogicalPlan::Subquery(_)) || alias.input.all_out_ref_exprs().is_empty() {
+        return Ok(node);
+    }
+    let columns = alias.input.schema().columns().into_iter().zip(alias.schema.iter());
+    let columns =
+        columns.map(|(column, (table, field))| Expr::Column(column).alias_qualified(table.cloned(), field.name()));
+    LogicalPlanBuilder::from(alias.input.as_ref().clone()).project(columns)?.build()
 }
 
 /// What the expressions of a node see.
@@ -97,10 +112,14 @@ fn condition(expression: Expr, schema: &DFSchema) -> DataFusionResult<Transforme
             }
             other => Ok(Transformed::no(Expr::Not(Box::new(other)))),
         },
-        Expr::InSubquery(in_subquery) if in_subquery.negated && may_be_unknown(&in_subquery, schema)? => {
-            none_equal(in_subquery, schema).map(Transformed::yes)
-        }
-        plain @ (Expr::InSubquery(_) | Expr::Exists(_)) => Ok(Transformed::no(plain)),
+        Expr::InSubquery(in_subquery) => match RowIn::of(&in_subquery, schema)? {
+            Some(row_in) => row_in.condition().map(Transformed::yes),
+            None if in_subquery.negated && may_be_unknown(&in_subquery, schema)? => {
+                none_equal(in_subquery, schema).map(Transformed::yes)
+            }
+            None => Ok(Transformed::no(Expr::InSubquery(in_subquery))),
+        },
+        plain @ Expr::Exists(_) => Ok(Transformed::no(plain)),
         other => value(other, schema),
     }
 }
@@ -117,7 +136,7 @@ fn none_equal(in_subquery: InSubquery, schema: &DFSchema) -> DataFusionResult<Ex
 }
 
 /// An expression of the outer query, as the sub-query sees it.
-fn outer(expression: Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
+pub(crate) fn outer(expression: Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
     let seen = expression.transform(|node| match node {
         Expr::Column(column) => {
             let field = schema.field_from_column(&column)?;
@@ -136,9 +155,11 @@ fn may_be_unknown(in_subquery: &InSubquery, schema: &DFSchema) -> DataFusionResu
 /// An expression where unknown and false differ: every `IN` of possible NULLs tells which of them it is.
 fn value(expression: Expr, schema: &DFSchema) -> DataFusionResult<Transformed<Expr>> {
     expression.transform_up(|node| match node {
-        Expr::InSubquery(in_subquery) if may_be_unknown(&in_subquery, schema)? => {
-            three_valued(in_subquery, schema).map(Transformed::yes)
-        }
+        Expr::InSubquery(in_subquery) => match RowIn::of(&in_subquery, schema)? {
+            Some(row_in) => row_in.value().map(Transformed::yes),
+            None if may_be_unknown(&in_subquery, schema)? => three_valued(in_subquery, schema).map(Transformed::yes),
+            None => Ok(Transformed::no(Expr::InSubquery(in_subquery))),
+        },
         other => Ok(Transformed::no(other)),
     })
 }

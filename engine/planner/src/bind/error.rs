@@ -79,6 +79,14 @@ fn plan_error(text: &str, functions: &[String]) -> Error {
         return Error::fix(format!("expression '{column}' is not being grouped"))
             .with_hint("add it to GROUP BY, or aggregate it, for example with MAX");
     }
+    if text.starts_with("Too many columns! The subquery should only return one column") {
+        return Error::fix("a sub-query in an expression has one column, this one has more")
+            .with_hint("select one column; several are compared as (a, b) IN (SELECT x, y …)");
+    }
+    if let Some((columns, names)) = not_named(text) {
+        return Error::fix(format!("the table has {columns}, and its alias names {names}"))
+            .with_hint("name all columns behind AS t, or none");
+    }
     let Some(rest) = text.strip_prefix("Invalid function '") else {
         return Error::fix(text.to_owned());
     };
@@ -99,6 +107,13 @@ fn not_grouped(text: &str) -> Option<&str> {
     before.rsplit('"').next()
 }
 
+/// How many columns a table has, and how many its alias names.
+fn not_named(text: &str) -> Option<(String, &str)> {
+    let (columns, names) = text.strip_prefix("Source table contains ")?.split_once(" columns but only ")?;
+    let names = names.split(' ').next()?;
+    Some((if columns == "1" { "1 column".to_owned() } else { format!("{columns} columns") }, names))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +124,11 @@ mod tests {
                     \"t.id\" must appear in the GROUP BY clause or must be part of an aggregate function, currently only \
                     \"t.k\" appears in the SELECT clause satisfies this requirement";
         assert_eq!(plan_error(text, &[]).what(), "expression 't.id' is not being grouped");
+    }
+
+    #[test]
+    fn an_alias_names_all_columns() {
+        let text = "Source table contains 1 columns but only 2 names given as column alias";
+        assert_eq!(plan_error(text, &[]).what(), "the table has 1 column, and its alias names 2");
     }
 }
