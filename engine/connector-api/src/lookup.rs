@@ -64,6 +64,15 @@ pub trait Lookup: Send {
     /// # Errors
     /// The server is gone and all retries are used up, or it has values that do not fit.
     async fn lookup(&mut self, keys: &[ArrayRef]) -> Result<Found>;
+
+    /// As [`lookup`](Self::lookup), for keys that had no row a moment ago: a lookup with a memory asks the
+    /// table itself.
+    ///
+    /// # Errors
+    /// As of [`lookup`](Self::lookup).
+    async fn lookup_again(&mut self, keys: &[ArrayRef]) -> Result<Found> {
+        self.lookup(keys).await
+    }
 }
 
 /// What a lookup found.

@@ -230,7 +230,7 @@ mod tests {
         let right = schema.to_arrow();
         let output = Schema::new([batch.schema().fields().to_vec(), right.fields().to_vec()].concat());
         let table = TableDefinition { name: "customer".into(), schema, ..TableDefinition::default() };
-        let node = sluice_plan::LookupJoin { kind, table, keys: vec![(1, 1)], condition };
+        let node = sluice_plan::LookupJoin { kind, table, keys: vec![(1, 1)], condition, retry: None };
         let join = LookupJoin::new(&node, &batch.schema(), &Arc::new(output)).unwrap();
         let keys = join.keys(&batch).unwrap();
         let key_schema = Arc::new(batch.schema().project(&[1]).unwrap());

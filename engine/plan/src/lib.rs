@@ -27,9 +27,9 @@ use sluice_model::{ChangelogMode, Error, Result};
 pub use explain::ExplainDetails;
 pub use node::{
     AggregateCall, AssignWatermark, AssignWindow, Batch, Calc, Expand, Frame, GroupAggregate, GroupingSet,
-    IntervalJoin, Join, JoinKind, LocalAggregate, LookupJoin, Normalize, NotNull, Operation, OverAggregate, Rank,
-    SessionWindow, Sink, SinkTarget, SortColumn, Source, SourceTable, TemporalJoin, TemporalSort, Unnest,
-    UpsertMaterialize, Values, WatermarkAlignment, WatermarkEmit, WindowEnd, WindowKind,
+    IntervalJoin, Join, JoinKind, LocalAggregate, LookupJoin, LookupRetry, Normalize, NotNull, Operation,
+    OverAggregate, Rank, SessionWindow, Sink, SinkTarget, SortColumn, Source, SourceTable, TemporalJoin, TemporalSort,
+    Unnest, UpsertMaterialize, Values, WatermarkAlignment, WatermarkEmit, WindowEnd, WindowKind,
 };
 
 /// Position of a node in [`StreamPlan::nodes`].

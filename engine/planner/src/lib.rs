@@ -30,8 +30,9 @@ use sluice_model::{Error, Position, Result, TableOption};
 use sluice_plan::StreamPlan;
 use sqlparser::ast::Query;
 
-pub use sluice_plan::{ExplainDetails, MiniBatch};
+pub use sluice_plan::{ExplainDetails, LookupRetry, MiniBatch};
 
+pub use bind::mark_retry;
 pub use catalog::{Catalog, CatalogColumn, CatalogEntry, CatalogTable, CatalogView, ColumnKind, ObjectPath};
 pub use lower::state_ttl_alias;
 

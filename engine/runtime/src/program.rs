@@ -107,8 +107,8 @@ fn planned_lookup(
         return Err(Error::bug("a lookup join has one input and one output"));
     };
     let source = connectors.lookup(&join.table, join.keys.iter().map(|(_, column)| *column).collect())?;
-    let join = LookupJoin::new(join, &plan.schema(input), &output.schema)?;
-    Ok(PlannedLookup { source, join: Arc::new(join) })
+    let rules = LookupJoin::new(join, &plan.schema(input), &output.schema)?;
+    Ok(PlannedLookup { source, join: Arc::new(rules), retry: join.retry })
 }
 
 fn check_parallelism(node: &Node, source: &dyn Source) -> Result<()> {

@@ -60,7 +60,8 @@ impl PlanBuilder {
 
     /// Looks rows up in a table.
     pub(crate) fn lookup(&mut self, from: NodeId, id: &str) -> NodeId {
-        let join = LookupJoin { kind: JoinKind::Inner, table: table(id), keys: vec![(0, 0)], condition: None };
+        let kind = JoinKind::Inner;
+        let join = LookupJoin { kind, table: table(id), keys: vec![(0, 0)], condition: None, retry: None };
         let input = Input { node: from, port: 0, distribution: Distribution::Forward };
         self.add(Operation::LookupJoin(Box::new(join)), vec![input], id, 1)
     }

@@ -183,3 +183,72 @@ async fn a_lookup_is_explained_and_its_mistakes_as_well() {
     assert!(error.contains("connector 'values' cannot be asked for the rows of a key"), "{error}");
     shop.close().await;
 }
+
+const RETRY: &str = "'retry-predicate' = 'lookup_miss', 'retry-strategy' = 'fixed_delay'";
+
+/// Customer 5 comes later than its order, and past a cache that knows that there is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_customer_is_waited_for() {
+    let mut shop = Shop::new(ORDERS).await;
+    shop.execute("CREATE TABLE cached WITH ('lookup.cache' = 'PARTIAL') LIKE customer").await.unwrap();
+    let late = {
+        let schema = shop.schema.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+            let warehouse = Endpoints::default().warehouse().await.unwrap();
+            warehouse.batch_execute(&format!("INSERT INTO {schema}.customer VALUES (5, 'eve', 'oslo')")).await.unwrap();
+        })
+    };
+    let hint = format!("LOOKUP('table' = 'c', {RETRY}, 'fixed-delay' = '100 ms', 'max-attempts' = '600')");
+    let join = "FROM orders AS o JOIN cached FOR SYSTEM_TIME AS OF o.proc_time AS c ON o.cust = c.id";
+    assert_eq!(
+        shop.rows(&format!("SELECT /*+ {hint} */ o.id, c.name {join}")).await,
+        "+I 1 ann / +I 2 bob / +I 3 eve / +I 5 NULL / +I 6 ann"
+    );
+    late.await.unwrap();
+    let Outcome::Rows(plan) = shop.execute(&format!("EXPLAIN SELECT /*+ {hint} */ o.id {join}")).await.unwrap() else {
+        panic!("no plan")
+    };
+    let plan = format!("{:?}", plan.rows);
+    assert!(plan.contains("retry=[lookup_miss, FIXED_DELAY, 100ms, 600]"), "{plan}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_that_never_comes_is_given_up() {
+    let mut shop = Shop::new("+I 1 5 / +I 2 7").await;
+    let hint = format!("LOOKUP('table' = 'customer', {RETRY}, 'fixed-delay' = '1 ms', 'max-attempts' = '2')");
+    assert_eq!(
+        shop.rows(&format!(
+            "SELECT /*+ {hint} */ o.id, customer.name FROM orders AS o \
+             LEFT JOIN customer FOR SYSTEM_TIME AS OF o.proc_time ON o.cust = customer.id"
+        ))
+        .await,
+        "+I 1 NULL / +I 2 ann"
+    );
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_in_the_hint() {
+    let mut shop = Shop::new("+I 1 7").await;
+    let all = format!("{RETRY}, 'fixed-delay' = '1 s', 'max-attempts' = '2'");
+    for (hint, expected) in [
+        (format!("'table' = 'd', {all}"), "the hint LOOKUP names 'd', which is not looked up in this SELECT"),
+        (format!("'table' = 'customer', {all}"), "looked up are c; an alias hides the name of its table"),
+        (all.clone(), "the hint LOOKUP does not say for which table"),
+        (format!("'table' = 'c', {RETRY}"), "missing: fixed-delay, max-attempts"),
+        ("'table' = 'c', 'max-attempt' = '3'".to_owned(), "did you mean 'max-attempts'?"),
+        ("'table' = 'c', 'max-attempts' = '0'".to_owned(), "is a number above zero, not '0'"),
+        ("'table' = 'c', 'async' = 'maybe'".to_owned(), "'async' in the hint LOOKUP is 'true' or 'false', not 'maybe'"),
+    ] {
+        let error = shop
+            .error(&format!(
+                "SELECT /*+ LOOKUP({hint}) */ o.id FROM orders AS o \
+                 JOIN customer FOR SYSTEM_TIME AS OF o.proc_time AS c ON o.cust = c.id"
+            ))
+            .await;
+        assert!(error.contains(expected), "{error}");
+    }
+    shop.close().await;
+}

@@ -128,6 +128,16 @@ impl Lookup for Running {
         self.cache = Some(cache);
         found
     }
+
+    async fn lookup_again(&mut self, keys: &[ArrayRef]) -> Result<Found> {
+        let found = self.ask(keys).await?;
+        if let Some(cache) = &mut self.cache {
+            let encoded = cache.encode(keys)?;
+            let all: Vec<u32> = (0..encoded.num_rows() as u32).collect();
+            cache.insert(&encoded, &all, &found, self.clock.now_millis())?;
+        }
+        Ok(found)
+    }
 }
 
 impl Running {

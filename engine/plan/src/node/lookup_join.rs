@@ -1,5 +1,7 @@
 //! Joins a stream with the rows that a table has at the moment.
 
+use std::time::Duration;
+
 use datafusion_expr::Expr;
 use sluice_model::TableDefinition;
 
@@ -27,6 +29,18 @@ pub struct LookupJoin {
     pub keys: Vec<(usize, usize)>,
     /// Condition on pairs besides; sees `l0, l1, …` and `r0, r1, …`, the columns by position.
     pub condition: Option<Expr>,
+    /// What to do about keys that the table has no row for.
+    pub retry: Option<LookupRetry>,
+}
+
+/// Asks again for keys that have no row: a table may learn of them later than the stream does.
+/// Flink's `retry-predicate` = `lookup_miss` with `retry-strategy` = `fixed_delay`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LookupRetry {
+    /// Pause before each time.
+    pub delay: Duration,
+    /// How often, besides the first time.
+    pub max_attempts: u32,
 }
 
 impl LookupJoin {
@@ -36,6 +50,10 @@ impl LookupJoin {
         let keys: Vec<_> = self.keys.iter().map(|(left, right)| format!("{}=$l{left}", name(*right))).collect();
         let condition = self.condition.iter().map(|condition| format!(", where=[{condition}]")).collect::<String>();
         let table = short_name(&self.table.name);
-        format!("LookupJoin: table=[{table}], joinType=[{kind}], lookup=[{}]{condition}", keys.join(", "))
+        let retry = self.retry.map(|LookupRetry { delay, max_attempts }| {
+            format!(", retry=[lookup_miss, FIXED_DELAY, {}ms, {max_attempts}]", delay.as_millis())
+        });
+        let (keys, retry) = (keys.join(", "), retry.unwrap_or_default());
+        format!("LookupJoin: table=[{table}], joinType=[{kind}], lookup=[{keys}]{condition}{retry}")
     }
 }

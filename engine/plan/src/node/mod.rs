@@ -32,7 +32,7 @@ pub use group_aggregate::{AggregateCall, GroupAggregate};
 pub use interval_join::IntervalJoin;
 pub use join::{Join, JoinKind};
 pub use local_aggregate::LocalAggregate;
-pub use lookup_join::LookupJoin;
+pub use lookup_join::{LookupJoin, LookupRetry};
 pub use normalize::Normalize;
 pub use not_null::NotNull;
 pub use over_aggregate::{Frame, OverAggregate};

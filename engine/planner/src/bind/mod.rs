@@ -42,6 +42,7 @@ use crate::{Catalog, TypeReader};
 
 pub(crate) use error::from_datafusion;
 pub(crate) use tables::BaseTable;
+pub use version::mark_retry;
 pub(crate) use window::PREFIX as WINDOW;
 
 /// Resolves queries against a catalog.

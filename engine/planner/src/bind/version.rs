@@ -5,15 +5,18 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion_expr::{Extension, LogicalPlan, LogicalPlanBuilder};
 use sluice_model::{Error, Position, Result};
+use sluice_plan::LookupRetry;
 use sqlparser::ast::{
     BinaryOperator, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
     Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, Spanned, TableAlias, TableFactor,
     TableVersion, VisitMut, VisitorMut,
 };
 
+use super::rewrite::string;
 use super::tables::Derived;
 use super::window::PREFIX;
 use super::{Binder, from_datafusion};
@@ -30,7 +33,7 @@ impl Binder<'_> {
     }
 
     /// The plan of a table by its name in the text.
-    fn version(&self, name: &ObjectName) -> Result<Derived> {
+    fn version(&self, name: &ObjectName, retry: Option<LookupRetry>) -> Result<Derived> {
         let (catalog, database) = &self.home;
         let parts: Vec<_> = name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.clone()).collect();
         let path = match parts.as_slice() {
@@ -44,7 +47,7 @@ impl Binder<'_> {
         let source = self.table(&path)?;
         let input = LogicalPlanBuilder::scan(path.name.as_str(), source, None).and_then(LogicalPlanBuilder::build);
         let input = input.map_err(|error| from_datafusion(error, &[]))?;
-        let node = VersionNode { input, table: path.name, versions: None };
+        let node = VersionNode { input, table: path.name, versions: None, retry };
         Ok(Derived::new(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
     }
 }
@@ -80,7 +83,8 @@ impl Taker<'_, '_> {
                     .with_hint("write JOIN t FOR SYSTEM_TIME AS OF o.proc_time AS t ON o.k = t.id"));
             }
         };
-        let derived = self.0.version(name)?;
+        let retry = take_retry(time)?;
+        let derived = self.0.version(name, retry)?;
         let called = match alias {
             Some(alias) => alias.name.clone(),
             None => name.0.last().and_then(|part| part.as_ident()).cloned().unwrap_or_else(|| Ident::new("")),
@@ -89,7 +93,7 @@ impl Taker<'_, '_> {
             Some(column) => column.name.clone(),
             None => Ident::with_quote('`', derived.first_column()?),
         };
-        let marker = call(vec![time.clone(), SqlExpr::CompoundIdentifier(vec![called.clone(), first])]);
+        let marker = call(AS_OF, vec![time.clone(), SqlExpr::CompoundIdentifier(vec![called.clone(), first])]);
         let condition_before = std::mem::replace(condition, SqlExpr::Identifier(Ident::new("")));
         *condition = SqlExpr::BinaryOp {
             left: Box::new(SqlExpr::Nested(Box::new(condition_before))),
@@ -107,11 +111,47 @@ impl Taker<'_, '_> {
     }
 }
 
-/// A call of the function that marks the time.
-fn call(arguments: Vec<SqlExpr>) -> SqlExpr {
+/// Marks in the text how often a lookup join asks again: its time becomes `$retry(time, '<attempts>', '<millis>')`.
+pub fn mark_retry(time: &mut SqlExpr, retry: LookupRetry) {
+    let marked = std::mem::replace(time, SqlExpr::Identifier(Ident::new("")));
+    let numbers = [u128::from(retry.max_attempts), retry.delay.as_millis()].map(|number| string(number.to_string()));
+    *time = call(RETRY, std::iter::once(marked).chain(numbers).collect());
+}
+
+const RETRY: &str = "$retry";
+
+/// Takes the mark off again.
+fn take_retry(time: &mut SqlExpr) -> Result<Option<LookupRetry>> {
+    let SqlExpr::Function(Function { name, args: FunctionArguments::List(list), .. }) = time else { return Ok(None) };
+    if !matches!(name.0.as_slice(), [part] if part.as_ident().is_some_and(|name| name.value == RETRY)) {
+        return Ok(None);
+    }
+    let argument = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression.clone()),
+        _ => None,
+    };
+    let number = |expression: &SqlExpr| match expression {
+        SqlExpr::Value(value) => value.value.clone().into_string()?.parse::<u64>().ok(),
+        _ => None,
+    };
+    let arguments: Option<Vec<_>> = list.args.iter().map(argument).collect();
+    let Some([marked, attempts, millis]) = arguments.as_deref() else {
+        return Err(Error::bug("the mark of a retry has other arguments"));
+    };
+    let (Some(attempts), Some(millis)) = (number(attempts), number(millis)) else {
+        return Err(Error::bug("the mark of a retry has no numbers"));
+    };
+    let max_attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    let retry = LookupRetry { delay: Duration::from_millis(millis), max_attempts };
+    *time = marked.clone();
+    Ok(Some(retry))
+}
+
+/// A call of a function that nobody can name.
+fn call(name: &str, arguments: Vec<SqlExpr>) -> SqlExpr {
     let argument = |value| FunctionArg::Unnamed(FunctionArgExpr::Expr(value));
     SqlExpr::Function(Function {
-        name: ObjectName::from(vec![Ident::with_quote('`', AS_OF)]),
+        name: ObjectName::from(vec![Ident::with_quote('`', name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {

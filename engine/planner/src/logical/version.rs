@@ -15,6 +15,8 @@ use datafusion_expr::{
     UserDefinedLogicalNodeCore, Volatility,
 };
 
+use sluice_plan::LookupRetry;
+
 use super::Versions;
 
 /// Name of the function that marks the time of a version.
@@ -56,11 +58,17 @@ pub(crate) struct VersionNode {
     pub(crate) table: String,
     /// Set where the time is that of events.
     pub(crate) versions: Option<Versions>,
+    /// What the hint `LOOKUP` asks for.
+    pub(crate) retry: Option<LookupRetry>,
 }
 
 impl PartialOrd for VersionNode {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        (&self.table, &self.versions, &self.input).partial_cmp(&(&other.table, &other.versions, &other.input))
+        let parts = |node: &Self| (node.table.clone(), node.versions.clone(), node.retry);
+        match parts(self).partial_cmp(&parts(other)) {
+            Some(Ordering::Equal) => self.input.partial_cmp(&other.input),
+            order => order,
+        }
     }
 }
 
@@ -91,7 +99,7 @@ impl UserDefinedLogicalNodeCore for VersionNode {
         };
         let mut expressions = expressions.into_iter();
         let versions = expressions.next().map(|time| Versions { time, key: expressions.collect() });
-        Ok(Self { input, table: self.table.clone(), versions })
+        Ok(Self { input, table: self.table.clone(), versions, retry: self.retry })
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

@@ -174,8 +174,8 @@ fn set_versions(plan: LogicalPlan, versions: &Versions) -> Result<LogicalPlan> {
         let Some(version) = extension.node.as_any().downcast_ref::<VersionNode>() else {
             return Ok(Transformed::no(node));
         };
-        let (input, table) = (with_all_rows(version.input.clone())?, version.table.clone());
-        let version = VersionNode { input, table, versions: Some(versions.clone()) };
+        let input = with_all_rows(version.input.clone())?;
+        let version = VersionNode { input, versions: Some(versions.clone()), ..version.clone() };
         let plan = LogicalPlan::Extension(Extension { node: Arc::new(version) });
         Ok(Transformed::new(plan, true, TreeNodeRecursion::Jump))
     });

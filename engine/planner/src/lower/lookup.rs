@@ -70,7 +70,8 @@ impl Nodes {
             }
         }
         let (width, columns) = (left.width, table.columns);
-        let node = LookupJoin { kind, table: definition, keys, condition: conjunction(conditions) };
+        let condition = conjunction(conditions);
+        let node = LookupJoin { kind, table: definition, keys, condition, retry: version.retry };
         let joined = self.add_lookup(node, left.input, query)?;
         self.selected(joined, width, &columns, query)
     }

@@ -44,6 +44,11 @@ impl Nodes {
                 Error::fix("a temporal join by IS NOT DISTINCT FROM is not supported").with_hint("compare with =")
             );
         }
+        if version.retry.is_some() {
+            return Err(Error::fix(format!("the hint LOOKUP has no effect on '{}'", version.table))
+                .because("a join as of an event time asks nobody: it waits for the watermark of both tables")
+                .with_hint("leave the hint out"));
+        }
         let above = above(&join.right, version)?;
         let place = |expression: &Expr| plain(expression, &version.input);
         let lost = || Error::bug("a versioned table has lost a column that its versions need");

@@ -19,6 +19,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 
+use super::lookup_hint;
 use crate::parser::{ParsedQuery, QueryHintKind};
 
 /// The query over a catalog in which hinted tables are tables of their own.
@@ -56,7 +57,7 @@ impl VisitorMut for Hinted<'_> {
     type Break = Error;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        match self.mark_ttls(select) {
+        match self.mark_ttls(select).and_then(|()| self.mark_lookups(select)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
@@ -122,6 +123,12 @@ impl Hinted<'_> {
         }))
     }
 
+    fn mark_lookups(&self, select: &mut Select) -> Result<()> {
+        let hints = self.query.hints.query_hints(select).iter();
+        let mut hints = hints.filter(|hint| hint.kind == QueryHintKind::Lookup);
+        hints.try_for_each(|hint| lookup_hint::apply(hint, select))
+    }
+
     /// Declares the copy, and returns its full name.
     fn hinted_table(&mut self, name: &ObjectName, options: &TableOptions) -> Result<Vec<String>> {
         let identifiers: Vec<_> = name.0.iter().filter_map(ObjectNamePart::as_ident).collect();
@@ -148,7 +155,7 @@ impl Hinted<'_> {
 }
 
 /// The name by which a query block knows one of its inputs.
-fn visible_name(factor: &TableFactor) -> Option<Ident> {
+pub(super) fn visible_name(factor: &TableFactor) -> Option<Ident> {
     match factor {
         TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
             Some(alias.name.clone())

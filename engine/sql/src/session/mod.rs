@@ -11,6 +11,7 @@ mod declare;
 mod hints;
 mod home;
 mod jobs;
+mod lookup_hint;
 mod outcome;
 mod script;
 
