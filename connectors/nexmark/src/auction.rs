@@ -1,9 +1,10 @@
 //! Auctions.
 
 use crate::columns::{Columns, FieldKind};
+use crate::prices::Prices;
 use crate::random::Random;
 use crate::rules::{
-    CATEGORIES, Choice, FIRST_AUCTION_ID, FIRST_CATEGORY_ID, FIRST_PERSON_ID, Rules, Run, auction_millis, price,
+    CATEGORIES, Choice, FIRST_AUCTION_ID, FIRST_CATEGORY_ID, FIRST_PERSON_ID, Rules, Run, auction_millis,
 };
 use crate::strings;
 
@@ -38,7 +39,7 @@ pub(crate) fn fill(rules: &Rules, run: &Run, columns: &mut Columns) {
     let seller = Choice::of_person(rules.last_person(run.epoch), rules.hot_seller_ratio, 0);
     let draws_strings = columns.wants(&[ITEM_NAME, DESCRIPTION, RESERVE, EXTRA]);
     let draws = draws_strings || columns.wants(&[INITIAL_BID, EXPIRES, SELLER, CATEGORY]);
-    let pool = strings::pool();
+    let (pool, prices) = (strings::pool(), Prices::all());
     let mut scratch = Vec::with_capacity(128);
     for (nth, row) in (0..).zip(run.rows.clone()) {
         let event = run.first_event + nth;
@@ -51,7 +52,7 @@ pub(crate) fn fill(rules: &Rules, run: &Run, columns: &mut Columns) {
         let mut random = Random::of_event(run.first_id + nth);
         columns.long(SELLER, row, seller.draw(&mut random) + FIRST_PERSON_ID);
         columns.long(CATEGORY, row, FIRST_CATEGORY_ID + i64::from(random.below(CATEGORIES)));
-        let initial_bid = price(random.fraction());
+        let initial_bid = prices.of(random.fraction());
         columns.long(INITIAL_BID, row, initial_bid);
         columns.time(EXPIRES, row, time + auction_millis(rules, &run.timeline, event, &mut random));
         if !draws_strings {
@@ -64,7 +65,7 @@ pub(crate) fn fill(rules: &Rules, run: &Run, columns: &mut Columns) {
             columns.text(field, row, &scratch);
             size += scratch.len();
         }
-        columns.long(RESERVE, row, initial_bid + price(random.fraction()));
+        columns.long(RESERVE, row, initial_bid + prices.of(random.fraction()));
         columns.text(EXTRA, row, strings::extra(&mut random, pool, size, rules.auction_size));
     }
 }

@@ -1,8 +1,9 @@
 //! Bids.
 
 use crate::columns::{Columns, FieldKind};
+use crate::prices::Prices;
 use crate::random::Random;
-use crate::rules::{Choice, FIRST_AUCTION_ID, FIRST_PERSON_ID, Rules, Run, price};
+use crate::rules::{Choice, FIRST_AUCTION_ID, FIRST_PERSON_ID, Rules, Run};
 use crate::strings::{self, Channels};
 
 pub(crate) const FIELDS: [(&str, FieldKind); 7] = [
@@ -35,7 +36,7 @@ pub(crate) fn fill(rules: &Rules, run: &Run, columns: &mut Columns) {
     let draws = columns.wants(&[AUCTION, BIDDER, PRICE, CHANNEL, URL, EXTRA]);
     let wants_price = columns.wants(&[PRICE]);
     let draws_channel = columns.wants(&[CHANNEL, URL, EXTRA]);
-    let (pool, channels) = (strings::pool(), Channels::all());
+    let (pool, channels, prices) = (strings::pool(), Channels::all(), Prices::all());
     let mut texts = Vec::with_capacity(run.rows.len());
     for (nth, row) in (0..).zip(run.rows.clone()) {
         columns.time(DATE_TIME, row, run.timeline.time(run.first_event + nth));
@@ -47,7 +48,7 @@ pub(crate) fn fill(rules: &Rules, run: &Run, columns: &mut Columns) {
         columns.long(BIDDER, row, bidder.draw(&mut random) + FIRST_BIDDER_ID);
         let fraction = random.fraction();
         if wants_price {
-            columns.long(PRICE, row, price(fraction));
+            columns.long(PRICE, row, prices.of(fraction));
         }
         if !draws_channel {
             continue;

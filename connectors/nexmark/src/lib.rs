@@ -19,6 +19,7 @@ mod bid;
 mod columns;
 mod options;
 mod person;
+mod prices;
 mod progress;
 mod random;
 mod reader;

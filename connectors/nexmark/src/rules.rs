@@ -159,12 +159,6 @@ impl Choice {
     }
 }
 
-/// A price in cents for a number from 0 to 1: from 100 to 100 000 000, evenly spread by its logarithm.
-#[inline]
-pub(crate) fn price(fraction: f64) -> i64 {
-    (10f64.powf(fraction * 6.0) * 100.0).round() as i64
-}
-
 /// Milliseconds that an auction at event `event` lasts: on average until as many auctions have begun
 /// as are open at a time.
 pub(crate) fn auction_millis(rules: &Rules, timeline: &Timeline, event: i64, random: &mut Random) -> i64 {
@@ -222,10 +216,5 @@ mod tests {
         assert!(runs.iter().all(|run| run.kind == Kind::Bid));
         assert_eq!(runs.iter().map(|run| run.rows.clone()).collect::<Vec<_>>(), [0..2, 2..5]);
         assert_eq!(Choice::of_person(rules.last_person(7), 4, 1).hot, 1);
-    }
-
-    #[test]
-    fn prices_span_six_powers_of_ten() {
-        assert_eq!((price(0.0), price(0.5), price(1.0)), (100, 100_000, 100_000_000));
     }
 }
