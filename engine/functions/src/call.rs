@@ -288,6 +288,23 @@ impl<A: Array> Cells<A> {
     }
 }
 
+/// The values of one argument for all rows at once.
+pub(crate) enum Rows<'a, T: ArrowPrimitiveType> {
+    Column(&'a PrimitiveArray<T>),
+    Constant(T::Native),
+    Null,
+}
+
+impl<T: ArrowPrimitiveType> Cells<PrimitiveArray<T>> {
+    pub(crate) fn of_all_rows(&self) -> Rows<'_, T> {
+        match self.stride {
+            1 => Rows::Column(&self.array),
+            _ if self.position(0).is_none() => Rows::Null,
+            _ => Rows::Constant(self.array.value(0)),
+        }
+    }
+}
+
 impl Cells<StringArray> {
     #[inline]
     pub(crate) fn get(&self, row: usize) -> Option<&str> {

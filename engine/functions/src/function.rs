@@ -25,7 +25,7 @@ use crate::SessionInfo;
 use crate::error::{bug, external};
 use crate::types::field_of;
 
-pub(crate) use crate::call::{Call, Cells, decimals};
+pub(crate) use crate::call::{Call, Cells, Rows, decimals};
 
 /// What a parameter takes, and as which Arrow type the kernel sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type};
-use arrow_array::{ArrayRef, PrimitiveArray};
-use arrow_buffer::i256;
+use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_buffer::{NullBuffer, i256};
 use datafusion_common::Result;
 use sluice_model::SqlType;
 
 use crate::decimal::{self, MAX_PRECISION};
 use crate::error::{bug, division_by_zero};
-use crate::function::{Call, Cells};
+use crate::function::{Call, Cells, Rows};
 
 /// Two columns of decimals and the type of the result.
 struct Operands {
@@ -37,6 +37,23 @@ impl Operands {
         self.scale == scale && self.precision < MAX_PRECISION
     }
 
+    /// A value of every row that has both operands, computed by the column: `value` is also asked about what lies
+    /// under NULL.
+    fn map_exact(&self, call: &Call<'_>, value: impl Fn(i128, i128) -> i128) -> Result<ArrayRef> {
+        let (left, right) = (self.left.of_all_rows(), self.right.of_all_rows());
+        let values: PrimitiveArray<Decimal128Type> = match (left, right) {
+            (Rows::Column(left), Rows::Column(right)) => {
+                let values = left.values().iter().zip(right.values()).map(|(left, right)| value(*left, *right));
+                PrimitiveArray::try_new(values.collect(), NullBuffer::union(left.nulls(), right.nulls()))?
+            }
+            (Rows::Column(left), Rows::Constant(right)) => left.unary(|left| value(left, right)),
+            (Rows::Constant(left), Rows::Column(right)) => right.unary(|right| value(left, right)),
+            (Rows::Constant(left), Rows::Constant(right)) => PrimitiveArray::from_value(value(left, right), call.rows),
+            (Rows::Null, _) | (_, Rows::Null) => PrimitiveArray::new_null(call.rows),
+        };
+        Ok(Arc::new(values.with_data_type(call.return_type.clone())))
+    }
+
     fn map(&self, call: &Call<'_>, value: impl Fn(i128, i128) -> Option<i128>) -> Result<ArrayRef> {
         call.primitive::<Decimal128Type>(|row| {
             Ok(self.left.get(row).zip(self.right.get(row)).and_then(|(left, right)| value(left, right)))
@@ -59,7 +76,7 @@ fn sum(call: &Call<'_>, exact: fn(i128, i128) -> i128, wide: fn(i256, i256) -> O
     if operands.is_exact(scale) {
         let up = |from: u8| decimal::power_of_ten(scale - from).unwrap_or(1);
         let (up1, up2) = (up(s1), up(s2));
-        return operands.map(call, |left, right| Some(exact(left * up1, right * up2)));
+        return operands.map_exact(call, |left, right| exact(left.wrapping_mul(up1), right.wrapping_mul(up2)));
     }
     let up = |value: i128, from: u8| i256::from_i128(value).checked_mul(decimal::wide_power_of_ten(scale - from)?);
     operands.map(call, |left, right| {
@@ -72,7 +89,7 @@ pub(super) fn multiply(call: &Call<'_>) -> Result<ArrayRef> {
     let operands = Operands::new(call)?;
     let scale = operands.scales[0] + operands.scales[1];
     if operands.is_exact(scale) {
-        return operands.map(call, |left, right| Some(left * right));
+        return operands.map_exact(call, i128::wrapping_mul);
     }
     operands.map(call, |left, right| {
         let product = i256::from_i128(left).checked_mul(i256::from_i128(right))?;

@@ -19,7 +19,10 @@ pub(super) fn convert(array: &ArrayRef, from: &SqlType, to: &SqlType) -> Result<
         SqlType::Float => from_double(&array.as_primitive::<Float32Type>().unary(f64::from), to),
         SqlType::Double => from_double(array.as_primitive::<Float64Type>(), to),
         SqlType::Decimal(_, scale) => from_decimal(crate::function::decimals(array)?, *scale, to),
-        _ => from_integer(&widen(array)?, to),
+        SqlType::TinyInt => from_integer(&widen(array)?, 3, to),
+        SqlType::SmallInt => from_integer(&widen(array)?, 5, to),
+        SqlType::Int => from_integer(&widen(array)?, 10, to),
+        _ => from_integer(&widen(array)?, 19, to),
     }
 }
 
@@ -50,10 +53,11 @@ fn to_decimal<S: ArrowPrimitiveType>(
 
 fn from_boolean(array: &BooleanArray, to: &SqlType) -> Result<ArrayRef> {
     let numbers: PrimitiveArray<Int64Type> = array.iter().map(|value| value.map(i64::from)).collect();
-    from_integer(&numbers, to)
+    from_integer(&numbers, 1, to)
 }
 
-fn from_integer(array: &PrimitiveArray<Int64Type>, to: &SqlType) -> Result<ArrayRef> {
+/// `digits` is how many digits a number has at most.
+fn from_integer(array: &PrimitiveArray<Int64Type>, digits: u8, to: &SqlType) -> Result<ArrayRef> {
     Ok(match to {
         SqlType::Boolean => truth(array, |value| value != 0),
         SqlType::TinyInt => map::<_, Int8Type>(array, |value| value as i8),
@@ -62,6 +66,11 @@ fn from_integer(array: &PrimitiveArray<Int64Type>, to: &SqlType) -> Result<Array
         SqlType::BigInt => Arc::new(array.clone()),
         SqlType::Float => map::<_, Float32Type>(array, |value| value as f32),
         SqlType::Double => map::<_, Float64Type>(array, |value| value as f64),
+        SqlType::Decimal(precision, scale) if precision.saturating_sub(*scale) >= digits => {
+            let unit = decimal::power_of_ten(*scale).unwrap_or(1);
+            let values = array.unary::<_, Decimal128Type>(|value| i128::from(value) * unit);
+            Arc::new(values.with_precision_and_scale(*precision, *scale as i8)?)
+        }
         SqlType::Decimal(precision, scale) => {
             to_decimal(array, (*precision, *scale), |value| decimal::rescale(i128::from(value), 0, *scale, *precision))?
         }

@@ -8,6 +8,7 @@ use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType, TimestampNanosecondType,
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::Result;
 use sluice_model::SqlType;
 
@@ -39,6 +40,9 @@ pub(super) fn convert(array: &ArrayRef, from: &SqlType, to: &SqlType, mode: Mode
             Ok(Arc::new(micros.finish()))
         }
         SqlType::Timestamp(precision) | SqlType::TimestampLtz(precision) => {
+            if *array.data_type() == to.to_arrow() {
+                return Ok(cut(array, *precision));
+            }
             let from_instant = matches!(from, SqlType::TimestampLtz(_));
             let to_an_instant = matches!(to, SqlType::TimestampLtz(_));
             timestamps(array.len(), to, mode, |row| {
@@ -76,6 +80,32 @@ impl Times<'_> {
             Self::OfDay(times) => (!times.is_null(row)).then(|| Moment::from_units(times.value(row), 1_000_000)),
             Self::Stored(times) => (!times.is_null(row)).then(|| times.instant(row)),
         }
+    }
+}
+
+/// Timestamps without what is finer than `precision`, in the units that they are in.
+fn cut(array: &ArrayRef, precision: u8) -> ArrayRef {
+    fn cut<T: ArrowPrimitiveType<Native = i64>, const UNIT: i64>(array: &ArrayRef) -> ArrayRef {
+        let times = array.as_primitive::<T>();
+        Arc::new(
+            times
+                .unary::<_, T>(|time| time.saturating_sub(time.rem_euclid(UNIT)))
+                .with_data_type(array.data_type().clone()),
+        )
+    }
+    type Micros = TimestampMicrosecondType;
+    type Nanos = TimestampNanosecondType;
+    // Divisors that the compiler knows make this several times as fast.
+    match (array.data_type(), precision) {
+        (DataType::Timestamp(TimeUnit::Microsecond, _), 0) => cut::<Micros, 1_000_000>(array),
+        (DataType::Timestamp(TimeUnit::Microsecond, _), 1) => cut::<Micros, 100_000>(array),
+        (DataType::Timestamp(TimeUnit::Microsecond, _), 2) => cut::<Micros, 10_000>(array),
+        (DataType::Timestamp(TimeUnit::Microsecond, _), 3) => cut::<Micros, 1_000>(array),
+        (DataType::Timestamp(TimeUnit::Microsecond, _), 4) => cut::<Micros, 100>(array),
+        (DataType::Timestamp(TimeUnit::Microsecond, _), 5) => cut::<Micros, 10>(array),
+        (DataType::Timestamp(TimeUnit::Nanosecond, _), 7) => cut::<Nanos, 100>(array),
+        (DataType::Timestamp(TimeUnit::Nanosecond, _), 8) => cut::<Nanos, 10>(array),
+        _ => Arc::clone(array),
     }
 }
 
