@@ -73,7 +73,8 @@ impl Connector for Values {
         Ok(Arc::new(source::ValuesSource::new(table)?))
     }
 
-    fn sink(&self, options: ValuesOptions, _table: SinkTable) -> Result<Arc<dyn Sink>> {
-        Ok(Arc::new(sink::ValuesSink { data_id: options.data_id, parallelism: options.sink_parallelism }))
+    fn sink(&self, options: ValuesOptions, table: SinkTable) -> Result<Arc<dyn Sink>> {
+        let ValuesOptions { data_id, sink_parallelism, .. } = options;
+        Ok(Arc::new(sink::ValuesSink { data_id, schema: table.schema.to_arrow(), parallelism: sink_parallelism }))
     }
 }

@@ -15,7 +15,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, TimestampMillisecondArray, UInt32Array};
+use arrow_array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, UInt32Array};
 use arrow_schema::{DataType, FieldRef, SchemaRef, TimeUnit};
 use sluice_functions::WallClock;
 use sluice_model::{ChangelogBatch, Error, Result};
@@ -51,13 +51,12 @@ impl AssignWindow {
     /// `output` is the schema of the input with the three columns of the window behind it.
     ///
     /// # Errors
-    /// A bug in the planner: window columns that hold no milliseconds.
+    /// A bug in the planner: window columns of another type.
     pub fn new(node: &sluice_plan::AssignWindow, output: &SchemaRef) -> Result<Self> {
         let fields = output.fields();
         let start = fields.len().checked_sub(3).ok_or_else(|| Error::bug("a window without its columns"))?;
-        let is_millis = |field: &FieldRef| matches!(field.data_type(), DataType::Timestamp(TimeUnit::Millisecond, _));
-        if !fields[start..].iter().all(is_millis) {
-            return Err(Error::bug("the columns of a window are no milliseconds"));
+        if !fields[start..].iter().all(is_window_column) {
+            return Err(Error::bug("the columns of a window are no TIMESTAMP(3)"));
         }
         let clock = WindowClock { now: i64::MIN, next_end: i64::MIN, watermark: None, is_ended: false };
         let clock = node.processing_time.then_some(clock);
@@ -124,7 +123,12 @@ impl Operator for AssignWindow {
     }
 }
 
-/// `window_start`, `window_end` and `window_time` of rows. Where the time is an instant, so is the last.
+/// Whether a column has the type of a `TIMESTAMP(3)` or `TIMESTAMP_LTZ(3)`, which is kept in microseconds.
+pub(crate) fn is_window_column(field: &FieldRef) -> bool {
+    matches!(field.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _))
+}
+
+/// `window_start`, `window_end` and `window_time` of rows, given in milliseconds. Where the time is an instant, so is the last.
 pub(crate) fn window_columns(
     starts: Vec<i64>,
     ends: Vec<i64>,
@@ -139,7 +143,10 @@ pub(crate) fn window_columns(
     if zone.is_some() {
         last.iter_mut().for_each(|time| *time = wall.instant(*time));
     }
-    let column = |values, zone| Arc::new(TimestampMillisecondArray::from(values).with_timezone_opt(zone)) as ArrayRef;
+    let column = |millis: Vec<i64>, zone| {
+        let micros: Vec<i64> = millis.into_iter().map(|time| time.saturating_mul(1000)).collect();
+        Arc::new(TimestampMicrosecondArray::from(micros).with_timezone_opt(zone)) as ArrayRef
+    };
     [column(starts, None), column(ends, None), column(last, zone)].into_iter()
 }
 
@@ -255,15 +262,15 @@ mod tests {
     fn instants_lie_in_windows_of_the_wall_clock() {
         let kind = WindowKind::Tumble { size: 3_600_000, offset: 0 };
         let node = sluice_plan::AssignWindow { time: 0, kind, processing_time: false, zone: Tz::Europe__Berlin };
-        let millis = |zone: Option<&str>| DataType::Timestamp(TimeUnit::Millisecond, zone.map(Into::into));
+        let micros = |zone: Option<&str>| DataType::Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
         let columns = [("ts", Some("UTC")), ("window_start", None), ("window_end", None), ("window_time", Some("UTC"))];
-        let fields: Vec<_> = columns.into_iter().map(|(name, zone)| Field::new(name, millis(zone), false)).collect();
+        let fields: Vec<_> = columns.into_iter().map(|(name, zone)| Field::new(name, micros(zone), false)).collect();
         let input = Arc::new(Schema::new(fields[..1].to_vec()));
         let mut operator = AssignWindow::new(&node, &Arc::new(Schema::new(fields))).unwrap();
         let mut windows = Vec::new();
         for instant in ["2021-07-01T10:30:00", "2021-10-31T00:30:00", "2021-10-31T01:30:00", "2021-10-31T02:30:00"] {
-            let instant = instant.parse::<chrono::NaiveDateTime>().unwrap().and_utc().timestamp_millis();
-            let column = TimestampMillisecondArray::from(vec![instant]).with_timezone("UTC");
+            let instant = instant.parse::<chrono::NaiveDateTime>().unwrap().and_utc().timestamp_micros();
+            let column = TimestampMicrosecondArray::from(vec![instant]).with_timezone("UTC");
             let rows = RecordBatch::try_new(Arc::clone(&input), vec![Arc::new(column)]).unwrap();
             let batch = ChangelogBatch::append(rows);
             let keep = &mut |batch: ChangelogBatch| {
@@ -286,7 +293,7 @@ mod tests {
         let mut fields: Vec<_> =
             from_pretty("k STRING, p TIMESTAMP(3)", "").schema().fields().iter().cloned().collect();
         for name in ["window_start", "window_end", "window_time"] {
-            fields.push(Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, None), false)));
+            fields.push(Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, None), false)));
         }
         AssignWindow::new(&node, &Arc::new(Schema::new(fields))).unwrap()
     }

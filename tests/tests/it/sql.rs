@@ -213,6 +213,31 @@ async fn an_insert_into_a_bounded_job_runs_to_its_end() {
     assert_eq!(sluice_values::sink_rows("sql-insert").join(" / "), "+I 1 a / +I 2 NULL");
 }
 
+/// `window_start` is a `TIMESTAMP(3)` as others are, also inside of rows and arrays.
+#[tokio::test(flavor = "multi_thread")]
+async fn borders_of_windows_are_written_as_the_times_of_their_columns() {
+    let home = sluice_tests::scratch().expect("a directory");
+    let mut session = session(home.path());
+    let batch = sluice_model::from_pretty("ts TIMESTAMP(3), v INT", "+I 1970-01-01T00:00:01 7");
+    sluice_values::register_source("sql-borders", vec![batch]);
+    for statement in [
+        "CREATE TABLE t (ts TIMESTAMP(3), v INT, WATERMARK FOR ts AS ts) \
+         WITH ('connector'='values', 'data-id'='sql-borders')",
+        "CREATE TABLE s (w TIMESTAMP(3), r ROW<w TIMESTAMP(3), v INT>, a ARRAY<TIMESTAMP(3)>, fine TIMESTAMP(6)) \
+         WITH ('connector'='values', 'data-id'='sql-borders-sink')",
+        "SET 'table.dml-sync' = 'true'",
+        "INSERT INTO s SELECT window_start, ROW(window_end, v), ARRAY[window_start, window_time], window_time \
+         FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '2' SECOND))",
+    ] {
+        session.execute_text(statement).await.unwrap_or_else(|error| panic!("{statement}\n{error}"));
+    }
+    assert_eq!(
+        sluice_values::sink_rows("sql-borders-sink").join(" / "),
+        "+I 1970-01-01T00:00:00 '{w: 1970-01-01T00:00:02, v: 7}' '[1970-01-01T00:00:00, 1970-01-01T00:00:01.999]' \
+         1970-01-01T00:00:01.999"
+    );
+}
+
 /// The rows of a query as changelog text.
 async fn query(session: &mut Session, query: &str) -> String {
     let Outcome::Query(mut result) = session.execute_text(query).await.unwrap() else { panic!("no query") };

@@ -26,12 +26,12 @@ mod tests;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_schema::SchemaRef;
 use sluice_functions::WallClock;
 use sluice_model::{ChangelogBatch, Error, Result, RowKind, RowKinds};
 
 use self::rows::{Rows, Session};
-use crate::assign_window::window_columns;
+use crate::assign_window::{is_window_column, window_columns};
 use crate::key_index::Slot;
 use crate::open_windows::OpenWindows;
 use crate::row_codec::RowCodec;
@@ -76,10 +76,9 @@ impl SessionWindow {
     /// A column of a type that cannot be kept; a bug in the planner.
     pub fn new(node: &sluice_plan::SessionWindow, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
         let width = input.fields().len();
-        let is_millis = |data_type: &DataType| matches!(data_type, DataType::Timestamp(TimeUnit::Millisecond, _));
         let windows = output.fields().get(width..).unwrap_or_default();
-        if windows.len() != 3 || !windows.iter().all(|field| is_millis(field.data_type())) {
-            return Err(Error::bug("the columns of a session are no milliseconds"));
+        if windows.len() != 3 || !windows.iter().all(is_window_column) {
+            return Err(Error::bug("the columns of a session are no TIMESTAMP(3)"));
         }
         if node.partition.iter().chain([&node.time]).any(|column| *column >= width) {
             return Err(Error::bug("a column of a session that is not there"));

@@ -1,6 +1,6 @@
 use sluice_model::{from_pretty, to_pretty};
 
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use chrono_tz::Tz;
 
 use super::*;
@@ -12,7 +12,7 @@ fn operator_of(processing_time: bool) -> SessionWindow {
     let input = from_pretty(COLUMNS, "").schema();
     let mut fields: Vec<_> = input.fields().iter().cloned().collect();
     for name in ["window_start", "window_end", "window_time"] {
-        fields.push(Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, None), false)));
+        fields.push(Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, None), false)));
     }
     SessionWindow::new(&node, &input, &Arc::new(Schema::new(fields))).unwrap()
 }

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, TimeUnit};
+use arrow_schema::DataType;
 use chrono_tz::Tz;
 use datafusion_common::{DFSchema, DFSchemaRef, Result};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, UserDefinedLogicalNodeCore};
+use sluice_model::{Column, SqlType};
 use sluice_plan::WindowKind;
 
 /// The columns that a window adds to its rows.
@@ -51,16 +52,14 @@ impl WindowNode {
         session: Tz,
     ) -> Result<Self> {
         // The time of the window is of the kind of the rows' time, its borders are wall clocks.
-        let instants = match time.get_type(input.schema())? {
-            DataType::Timestamp(_, instants) => instants,
-            _ => None,
-        };
-        let zone = if instants.is_some() { session } else { Tz::UTC };
+        let of_instants = matches!(time.get_type(input.schema())?, DataType::Timestamp(_, Some(_)));
+        let zone = if of_instants { session } else { Tz::UTC };
         let mut fields: Vec<_> =
             input.schema().iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field))).collect();
-        for (name, instants) in WINDOW_COLUMNS.into_iter().zip([None, None, instants]) {
-            fields
-                .push((None, Arc::new(Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, instants), false))));
+        let time_type = if of_instants { SqlType::TimestampLtz(3) } else { SqlType::Timestamp(3) };
+        let types = [SqlType::Timestamp(3), SqlType::Timestamp(3), time_type];
+        for (name, data_type) in WINDOW_COLUMNS.into_iter().zip(types) {
+            fields.push((None, Arc::new(Column::new(name, data_type).not_null().to_field())));
         }
         let schema = DFSchema::new_with_metadata(fields, input.schema().metadata().clone())?;
         Ok(Self { input, time, windowing, processing_time, zone, schema: Arc::new(schema) })
