@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `5`, `1e3`, `TIMESTAMP '…'`, `INTERVAL '…'`, `VALUES …` | see [`literal`] | their types |
 //! | `ROWS 5 PRECEDING` | see [`frame`] | a bare number |
-//! | `ORDER BY 1`, `FETCH FIRST 3 ROWS ONLY` | see [`clauses`] | a bare number, `LIMIT` |
+//! | `ORDER BY 1`, `FETCH FIRST 3 ROWS ONLY`, `GROUP BY (a, b)` | see [`clauses`] | a bare number, `LIMIT`, columns |
 //! | `OVER (w ROWS 5 PRECEDING)` | see [`super::named_windows`] | windows of a name |
 //! | `a = ANY (SELECT …)`, `(a, b) IN ((1, 2))` | see [`quantified`] | operators that it knows |
 //! | `SUM(CAST(a AS INT))` | `SUM(__as('INT', CAST(a AS INT)))` | DataFusion would call it `SUM(a)` |
@@ -55,6 +55,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         name_columns(&mut query.body);
+        clauses::plain_groups(&mut query.body);
         literal::unlabel_values(&mut query.body);
         match complete_windows(&mut query.body).and_then(|()| take_set_operations(&mut query.body)) {
             Ok(()) => ControlFlow::Continue(()),
