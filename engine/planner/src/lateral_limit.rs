@@ -65,7 +65,14 @@ impl<'a> Found<'a> {
         };
         let LogicalPlan::Limit(limit) = plan else { return Ok(None) };
         let (first, last) = range(limit)?;
-        let (order, below) = match limit.input.as_ref() {
+        // An order by what is not selected stands below the selection.
+        let (outer_columns, sorted) = match (outer_columns, limit.input.as_ref()) {
+            (None, LogicalPlan::Projection(outer)) if matches!(outer.input.as_ref(), LogicalPlan::Sort(_)) => {
+                (Some(outer), outer.input.as_ref())
+            }
+            (outer, sorted) => (outer, sorted),
+        };
+        let (order, below) = match sorted {
             LogicalPlan::Sort(sort) => (sort.expr.clone(), sort.input.as_ref()),
             below => (Vec::new(), below),
         };
@@ -90,11 +97,15 @@ impl<'a> Found<'a> {
         });
         let order = order.collect::<Result<Vec<_>>>()?;
         let columns = match outer_columns {
-            Some(outer) => outer
-                .expr
-                .iter()
-                .map(|column| Ok(over_input(column.clone(), schema, &names)?.alias(column.schema_name().to_string())))
-                .collect::<Result<Vec<_>>>()?,
+            Some(outer) => {
+                let named = outer.expr.iter().zip(outer.schema.iter()).map(|(column, (table, field))| {
+                    let computed = over_input(column.clone(), schema, &names)?;
+                    let is_same = matches!(&computed, Expr::Column(found) if found.relation.as_ref() == table
+                        && found.name == *field.name());
+                    Ok(if is_same { computed } else { computed.alias_qualified(table.cloned(), field.name()) })
+                });
+                named.collect::<Result<Vec<_>>>()?
+            }
             None => names,
         };
         Ok(Some(Self { first, last, order, columns, partition, outer_conditions, own_conditions, input }))

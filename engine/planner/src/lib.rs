@@ -12,6 +12,8 @@
 
 mod bind;
 pub mod catalog;
+mod computed_groups;
+mod computed_values;
 mod current_watermark;
 mod lateral;
 mod lateral_limit;
@@ -20,6 +22,7 @@ mod lower;
 mod optimize;
 mod row_in;
 mod subqueries;
+mod top_n;
 
 use std::sync::Arc;
 

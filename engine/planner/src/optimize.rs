@@ -31,10 +31,12 @@ use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
 use sluice_model::Result;
 
 use crate::bind::from_datafusion;
+use crate::computed_values::with_computed_values;
 use crate::current_watermark::keep_in_place;
 use crate::lateral::{narrow_unnests, rewrite_laterals};
 use crate::logical::{AS_OF, find_versions};
-use crate::subqueries::rewrite_subqueries;
+use crate::subqueries::{rewrite_subqueries, with_single_rows};
+use crate::top_n::separate_ranks;
 
 /// Coerces types and optimises.
 pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -43,6 +45,7 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut options = ConfigOptions::default();
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     let options = Arc::new(options);
+    let plan = with_computed_values(with_single_rows(plan)?).map_err(translate)?;
     let plan = analyzer.execute_and_check(plan, &options, |_, _| {}).map_err(translate)?;
     let context = OptimizerContext::new_with_config_options(options).without_query_execution_start_time();
     let plan = find_versions(rewrite_laterals(rewrite_subqueries(plan, &context)?)?)?;
@@ -66,7 +69,8 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {}).map_err(translate)?;
     let plan = plan.transform_down(limit_below_projection).map(|plan| plan.data).map_err(translate)?;
     let plan = plan.transform_down(narrow_unnests).map(|plan| plan.data).map_err(translate)?;
-    plan.transform_down(drop_inferred_marks).map(|plan| plan.data).map_err(translate)
+    let plan = plan.transform_down(drop_inferred_marks).map(|plan| plan.data).map_err(translate)?;
+    plan.transform_down(separate_ranks).map(|plan| plan.data).map_err(translate)
 }
 
 /// From `o.k = c.id` and the mark of a version, `$as_of(o.time, c.id)`, the rules conclude

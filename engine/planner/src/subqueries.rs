@@ -13,10 +13,12 @@
 use std::sync::Arc;
 
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{Column, DFSchema, DataFusionError, ExprSchema, ScalarValue};
+use datafusion_common::{Column, DFSchema, DataFusionError, ExprSchema, JoinType, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, InSubquery};
+use datafusion_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion_expr::{
-    Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, exists, lit, not_exists, when,
+    Expr, ExprSchemable, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, exists, lit, not_exists,
+    when,
 };
 use datafusion_optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion_optimizer::optimizer::{OptimizerConfig, OptimizerRule};
@@ -38,7 +40,7 @@ pub(crate) fn rewrite_subqueries(plan: LogicalPlan, context: &dyn OptimizerConfi
         let schema = joined_schema(&node)?;
         let is_condition = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
         let node = node.map_expressions(|expression| {
-            let expression = expression.transform_up(single_row)?;
+            let expression = expression.transform_up(over_one_row)?;
             expression.transform_data(|expression| match is_condition {
                 true => condition(expression, &schema),
                 false => value(expression, &schema),
@@ -47,6 +49,22 @@ pub(crate) fn rewrite_subqueries(plan: LogicalPlan, context: &dyn OptimizerConfi
         node.transform_data(|node| with_marks(node, context))
     });
     rewritten.map(|rewritten| rewritten.data).map_err(|error| from_datafusion(error, &[]))
+}
+
+/// `a JOIN b ON a.id = b.id AND EXISTS (…)`: of an inner join a condition may as well come behind it.
+fn queries_above_join(node: LogicalPlan) -> DataFusionResult<LogicalPlan> {
+    let LogicalPlan::Join(join) = &node else { return Ok(node) };
+    let is_query = |part: &Expr| {
+        part.exists(|part| Ok(matches!(part, Expr::InSubquery(_) | Expr::Exists(_) | Expr::ScalarSubquery(_))))
+    };
+    let (JoinType::Inner, Some(filter)) = (join.join_type, &join.filter) else { return Ok(node) };
+    let (mut queries, mut rest) = (Vec::new(), Vec::new());
+    for part in split_conjunction_owned(filter.clone()) {
+        if is_query(&part)? { queries.push(part) } else { rest.push(part) }
+    }
+    let Some(queries) = conjunction(queries) else { return Ok(node) };
+    let joined = LogicalPlan::Join(Join { filter: conjunction(rest), ..join.clone() });
+    Ok(LogicalPlan::Filter(Filter::try_new(queries, Arc::new(joined))?))
 }
 
 /// An alias inside of a correlated sub-query, as a projection: the columns that its conditions compare with the
@@ -62,6 +80,15 @@ fn plain_alias(node: LogicalPlan) -> DataFusionResult<LogicalPlan> {
     LogicalPlanBuilder::from(alias.input.as_ref().clone()).project(columns)?.build()
 }
 
+/// Makes sub-queries as values have one row each; where the plan does not say so, `SINGLE_VALUE` checks. It
+/// comes before DataFusion's own check, which takes correlated ones for wrong that are not aggregated.
+pub(crate) fn with_single_rows(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|node| {
+        queries_above_join(node)?.map_expressions(|expression| expression.transform_up(single_row))
+    });
+    rewritten.map(|rewritten| rewritten.data).map_err(|error| from_datafusion(error, &[]))
+}
+
 /// What the expressions of a node see.
 fn joined_schema(node: &LogicalPlan) -> DataFusionResult<DFSchema> {
     let mut schema = DFSchema::empty();
@@ -71,10 +98,9 @@ fn joined_schema(node: &LogicalPlan) -> DataFusionResult<DFSchema> {
     Ok(schema)
 }
 
-/// A sub-query as a value has one row; where the plan does not say so, `SINGLE_VALUE` checks.
 fn single_row(expression: Expr) -> DataFusionResult<Transformed<Expr>> {
     let Expr::ScalarSubquery(subquery) = &expression else { return Ok(Transformed::no(expression)) };
-    if !subquery.outer_ref_columns.is_empty() || subquery.subquery.max_rows().is_some_and(|rows| rows <= 1) {
+    if is_one_row(&subquery.subquery) || subquery.subquery.max_rows().is_some_and(|rows| rows <= 1) {
         return Ok(Transformed::no(expression));
     }
     let plan = subquery.subquery.as_ref().clone();
@@ -87,12 +113,31 @@ fn single_row(expression: Expr) -> DataFusionResult<Transformed<Expr>> {
     let none: [Expr; 0] = [];
     let checked =
         LogicalPlanBuilder::from(plan).aggregate(none, [Expr::AggregateFunction(call).alias(name)])?.build()?;
-    let spans = subquery.spans.clone();
-    Ok(Transformed::yes(Expr::ScalarSubquery(Subquery {
-        subquery: Arc::new(checked),
-        outer_ref_columns: Vec::new(),
-        spans,
-    })))
+    let (outer_ref_columns, spans) = (subquery.outer_ref_columns.clone(), subquery.spans.clone());
+    Ok(Transformed::yes(Expr::ScalarSubquery(Subquery { subquery: Arc::new(checked), outer_ref_columns, spans })))
+}
+
+/// Whether a plan is an aggregate of all rows, which has one row even if there are none.
+fn is_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => is_one_row(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => is_one_row(&alias.input),
+        LogicalPlan::Sort(sort) => sort.fetch.is_none() && is_one_row(&sort.input),
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        _ => false,
+    }
+}
+
+/// `EXISTS` and `IN` over an aggregate of all rows: it exists, and is a value to compare with.
+fn over_one_row(expression: Expr) -> DataFusionResult<Transformed<Expr>> {
+    Ok(match expression {
+        Expr::Exists(exists) if is_one_row(&exists.subquery.subquery) => Transformed::yes(lit(!exists.negated)),
+        Expr::InSubquery(InSubquery { expr, subquery, negated }) if is_one_row(&subquery.subquery) => {
+            let value = Expr::ScalarSubquery(subquery);
+            Transformed::yes(if negated { (*expr).not_eq(value) } else { (*expr).eq(value) })
+        }
+        other => Transformed::no(other),
+    })
 }
 
 /// A condition, where unknown counts as false: under `AND` and `OR` it stays that way.

@@ -14,6 +14,22 @@ pub(crate) fn from_datafusion(error: DataFusionError, functions: &[String]) -> E
     translate(error, functions).at_opt(position)
 }
 
+/// The column that a `SELECT` has twice.
+pub(super) fn selected_again(error: &DataFusionError) -> Option<String> {
+    let text = match error {
+        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => return selected_again(inner),
+        DataFusionError::Plan(text) => text,
+        _ => return None,
+    };
+    twice(text).map(|name| name.rsplit('.').next().unwrap_or(name).to_owned())
+}
+
+fn twice(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("Projections require unique expression names but the expression \"")?;
+    let (name, _) = rest.split_once("\" at position")?;
+    Some(name)
+}
+
 fn translate(error: DataFusionError, functions: &[String]) -> Error {
     match error {
         DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => translate(*inner, functions),
@@ -82,6 +98,9 @@ fn plan_error(text: &str, functions: &[String]) -> Error {
     if text.starts_with("Too many columns! The subquery should only return one column") {
         return Error::fix("a sub-query in an expression has one column, this one has more")
             .with_hint("select one column; several are compared as (a, b) IN (SELECT x, y …)");
+    }
+    if let Some(name) = twice(text) {
+        return Error::fix(format!("column '{name}' is selected twice")).with_hint("give one of them a name with AS");
     }
     if let Some((columns, names)) = not_named(text) {
         return Error::fix(format!("the table has {columns}, and its alias names {names}"))

@@ -21,7 +21,9 @@ mod refuse;
 mod relations;
 mod rewrite;
 mod set_operation;
+mod shadow;
 mod tables;
+mod using;
 mod version;
 mod window;
 
@@ -29,8 +31,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion_common::DFSchema;
 use datafusion_common::config::ConfigOptions;
+use datafusion_common::{DFSchema, DataFusionError};
 use datafusion_expr::planner::{ExprPlanner, RelationPlanner};
 use datafusion_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF, TableSource};
 use datafusion_sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
@@ -38,6 +40,7 @@ use sluice_functions::SessionInfo;
 use sluice_model::Result;
 use sqlparser::ast::{Expr as SqlExpr, Query, Statement};
 
+use crate::computed_groups::with_computed_groups;
 use crate::{Catalog, TypeReader};
 
 pub(crate) use error::from_datafusion;
@@ -127,18 +130,34 @@ impl<'a> Binder<'a> {
         self.take_versions(&mut query)?;
         refuse::refuse_unsupported(&query)?;
         rewrite::rewrite_query(&mut query)?;
-        let plan =
-            self.sql_to_rel().sql_statement_to_plan(Statement::Query(Box::new(query.clone()))).map_err(|error| {
-                let error = from_datafusion(error, &self.function_names());
-                match error.position() {
-                    None => {
-                        let place = mistake::position_of_call(&query, error.what());
-                        error.at_opt(place)
-                    }
-                    Some(_) => error,
+        let plan = self.plan(&mut query).map_err(|error| {
+            let error = from_datafusion(error, &self.function_names());
+            match error.position() {
+                None => {
+                    let place = mistake::position_of_call(&query, error.what());
+                    error.at_opt(place)
                 }
-            })?;
+                Some(_) => error,
+            }
+        })?;
+        let plan = with_computed_groups(plan).map_err(|error| from_datafusion(error, &[]))?;
         sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))
+    }
+
+    /// DataFusion's plan of a query. What `*` stands for is known to it only: columns beside of it that it has
+    /// as well are numbered then.
+    fn plan(&self, query: &mut Query) -> std::result::Result<LogicalPlan, DataFusionError> {
+        loop {
+            let statement = Statement::Query(Box::new(query.clone()));
+            let error = match self.sql_to_rel().sql_statement_to_plan(statement) {
+                Ok(plan) => return Ok(plan),
+                Err(error) => error,
+            };
+            match error::selected_again(&error) {
+                Some(name) if names::number_beside_wildcard(query, &name) => {}
+                _ => return Err(error),
+            }
+        }
     }
 
     /// An expression over the columns of `schema`: a computed column.

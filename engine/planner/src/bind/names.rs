@@ -5,23 +5,103 @@
 //! SELECT a + 1 AS `EXPR$0`, r.f AS `f`, t.a, t.r.f AS `f0` FROM t
 //! ```
 //!
+//! A column that is selected again gets a number: `SELECT a, a` has the columns `a` and `a0`.
+//!
 //! Here no table is known yet: `x.y` is a column where the `FROM` names a table `x`, else it is a
 //! field of column `x`.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value};
+use sqlparser::ast::{
+    Expr, Ident, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+};
 
 /// Names the unnamed columns of each `SELECT` of a query's body.
 pub(super) fn name_columns(body: &mut SetExpr) {
     match body {
-        SetExpr::Select(select) => name_select(select),
+        SetExpr::Select(select) => {
+            name_select(select);
+            number_again(select, false);
+        }
         SetExpr::SetOperation { left, right, .. } => {
             name_columns(left);
             name_columns(right);
+            // The rows of both sides are compared by the names of the left ones.
+            if let SetExpr::Select(select) = left.as_mut() {
+                number_again(select, true);
+            }
         }
         _ => {}
     }
+}
+
+/// Gives columns that have the name of one before them a number. Columns of two tables may have one name; who
+/// names that is told that it is ambiguous. `is_strict`: they may not.
+fn number_again(select: &mut Select, is_strict: bool) {
+    let mut taken: BTreeSet<String> = select.projection.iter().filter_map(visible_name).map(|(_, name)| name).collect();
+    let mut seen: Vec<(Option<String>, String)> = Vec::new();
+    for item in &mut select.projection {
+        let Some((table, name)) = visible_name(item) else { continue };
+        let is_same = |(other, seen): &(Option<String>, String)| {
+            *seen == name && (is_strict || other.is_none() || table.is_none() || *other == table)
+        };
+        if seen.iter().any(is_same) {
+            rename(item, unused(&name, &taken), &mut taken);
+        } else {
+            seen.push((table, name));
+        }
+    }
+}
+
+fn rename(item: &mut SelectItem, name: String, taken: &mut BTreeSet<String>) {
+    if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+        let expr = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+        taken.insert(name.clone());
+        *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('`', name) };
+    }
+}
+
+/// The name of a column of the result, and the table that is named with it.
+fn visible_name(item: &SelectItem) -> Option<(Option<String>, String)> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some((None, alias.value.clone())),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some((None, name.value.clone())),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
+            let (name, tables) = parts.split_last()?;
+            Some((tables.last().map(|table| table.value.clone()), name.value.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// Numbers the columns called `name` that stand beside of `*`. True if there are any.
+pub(super) fn number_beside_wildcard(query: &mut Query, name: &str) -> bool {
+    struct Numberer<'a>(&'a str, bool);
+    impl VisitorMut for Numberer<'_> {
+        type Break = Infallible;
+
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Infallible> {
+            let is_wildcard =
+                |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+            if select.projection.iter().any(is_wildcard) {
+                let mut taken = BTreeSet::from([self.0.to_owned()]);
+                for item in &mut select.projection {
+                    if matches!(item, SelectItem::UnnamedExpr(_))
+                        && visible_name(item).is_some_and(|(_, name)| name == self.0)
+                    {
+                        rename(item, unused(self.0, &taken), &mut taken);
+                        self.1 = true;
+                    }
+                }
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut numberer = Numberer(name, false);
+    let _ = query.visit(&mut numberer);
+    numberer.1
 }
 
 fn name_select(select: &mut Select) {
@@ -114,6 +194,15 @@ mod tests {
         assert_eq!(named("SELECT t.a, r.a FROM t AS x"), "SELECT t.a AS `a`, r.a AS `a0` FROM t AS x");
         let unchanged = "SELECT x.f, y.f FROM (SELECT 1) AS x JOIN u AS y ON x.f = y.f";
         assert_eq!(named(unchanged), unchanged);
+    }
+
+    #[test]
+    fn a_column_that_is_selected_again_is_numbered() {
+        assert_eq!(named("SELECT a, a, t.a FROM t"), "SELECT a, a AS `a0`, t.a AS `a1` FROM t");
+        assert_eq!(named("SELECT 1 AS a, 2 AS a"), "SELECT 1 AS a, 2 AS `a0`");
+        assert_eq!(named("SELECT t.a, u.a FROM t, u"), "SELECT t.a, u.a FROM t, u");
+        let rows = named("SELECT t.a, u.a FROM t, u EXCEPT SELECT 1, 2");
+        assert_eq!(rows, "SELECT t.a, u.a AS `a0` FROM t, u EXCEPT SELECT 1 AS `EXPR$0`, 2 AS `EXPR$1`");
     }
 
     #[test]

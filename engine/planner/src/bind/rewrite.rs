@@ -9,9 +9,12 @@
 //! | `a = ANY (SELECT …)`, `(a, b) IN ((1, 2))` | see [`quantified`] | operators that it knows |
 //! | `SUM(CAST(a AS INT))` | `SUM(__as('INT', CAST(a AS INT)))` | DataFusion would call it `SUM(a)` |
 //! | `SELECT a + 1, r.f` | `SELECT a + 1 AS EXPR$0, r.f AS f` | the names of unnamed columns |
+//! | `WITH a …` inside of `WITH a …` | see [`super::shadow`] | DataFusion has one name once |
+//! | `a FULL JOIN b USING (id)` | see [`super::using`] | whose `id` |
 //! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
 //! | `TIMESTAMPDIFF(DAY, a, b)` | `timestampdiff('DAY', a, b)` | the unit is no column |
 //! | `(a, b) OVERLAPS (c, d)` | `__overlaps(a, b, c, d)` | DataFusion has no such operator |
+//! | `a[1].f` | `a[1].'f'` | a field is no column |
 //! | `ARRAY[a, b]` | `array(a, b)` | DataFusion's literal sees no outer columns |
 //! | `PERCENTILE(x, p)` | see [`gather`] | made of what `ARRAY_AGG` gathers |
 //! | `a INTERSECT ALL b` | see [`set_operation`](super::set_operation) | how often a row is there counts |
@@ -21,18 +24,21 @@ use std::ops::ControlFlow;
 
 use sluice_model::{Error, Position, Result};
 use sqlparser::ast::{
-    BinaryOperator, CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Query, Value, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Value, VisitMut, VisitorMut,
 };
 use sqlparser::tokenizer::Span;
 
 use super::named_windows::complete_windows;
 use super::names::name_columns;
 use super::set_operation::take_set_operations;
+use super::shadow::separate_names;
+use super::using::write_out_using;
 use super::{clauses, frame, gather, json, literal, named_windows, quantified};
 
 /// Rewrites a query in place.
 pub(super) fn rewrite_query(query: &mut Query) -> Result<()> {
+    separate_names(query);
     done(query.visit(&mut Rewriter))
 }
 
@@ -54,6 +60,9 @@ impl VisitorMut for Rewriter {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        if let Err(error) = write_out_using(&mut query.body) {
+            return ControlFlow::Break(error);
+        }
         name_columns(&mut query.body);
         clauses::plain_groups(&mut query.body);
         literal::unlabel_values(&mut query.body);
@@ -93,6 +102,7 @@ impl VisitorMut for Rewriter {
             frame::plain_window(function);
         }
         quote_time_unit(expression);
+        fields_by_text(expression);
         rewrite_overlaps(expression);
         rewrite_rounding(expression);
         widen_grouping(expression);
@@ -102,6 +112,18 @@ impl VisitorMut for Rewriter {
         match literal::rewrite(expression) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+/// `a[1].f`: DataFusion takes the name of the field as a text.
+fn fields_by_text(expression: &mut Expr) {
+    let Expr::CompoundFieldAccess { access_chain, .. } = expression else { return };
+    for access in access_chain {
+        if let AccessExpr::Dot(field) = access
+            && let Expr::Identifier(name) = field
+        {
+            *field = string(name.value.clone());
         }
     }
 }

@@ -37,6 +37,7 @@ use sluice_plan::{Input, StreamPlan};
 
 use crate::PlannerSettings;
 
+pub(crate) use rank::{is_rank_condition, row_number_of};
 pub(crate) use scans::shared_tables;
 pub use state_ttl::state_ttl_alias;
 pub(crate) use target::Target;

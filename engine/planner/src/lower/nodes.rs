@@ -133,6 +133,9 @@ impl Nodes {
         parallelism: usize,
         state_id: String,
     ) -> Result<Input> {
+        // Expressions further up go by name, and groups, for one, may be columns of the same name of two tables.
+        let fields = output.schema.fields().iter().map(|field| field.as_ref().clone());
+        let output = Output { schema: Arc::new(Schema::new(with_different_names(fields))), ..output };
         let node = self.plan.add(Node { operation, inputs, outputs: vec![output], parallelism, state_id })?;
         Ok(Input { node, port: 0, distribution: Distribution::Forward })
     }

@@ -30,6 +30,26 @@ pub(super) struct TopN<'a> {
 impl<'a> TopN<'a> {
     /// Finds `WHERE rn <= n` on top of a row number; `used` are the expressions on top of that.
     fn find(filter: &'a Filter, used: Option<&[Expr]>) -> Option<Self> {
+        let Numbered { window, function, picked, number, is_last } = Numbered::below(filter)?;
+        let (first, last) = range(&filter.predicate, &number)?;
+        let uses_number = |used: &[Expr]| used.iter().any(|expression| expression.column_refs().contains(&number));
+        let rank_column = !is_last || used.is_none_or(uses_number);
+        Some(Self { window, function, picked, first, last, rank_column })
+    }
+}
+
+/// A row number below a filter.
+struct Numbered<'a> {
+    window: &'a LogicalPlan,
+    function: &'a WindowFunction,
+    picked: Option<&'a Projection>,
+    /// The number, as the filter sees it.
+    number: Column,
+    is_last: bool,
+}
+
+impl<'a> Numbered<'a> {
+    fn below(filter: &'a Filter) -> Option<Self> {
         let (window, picked) = match filter.input.as_ref() {
             LogicalPlan::Projection(picked) => (picked.input.as_ref(), Some(picked)),
             window => (window, None),
@@ -46,10 +66,22 @@ impl<'a> TopN<'a> {
                 (picked.schema.columns().swap_remove(place), place + 1 == columns.len())
             }
         };
-        let (first, last) = range(&filter.predicate, &number)?;
-        let uses_number = |used: &[Expr]| used.iter().any(|expression| expression.column_refs().contains(&number));
-        let rank_column = !is_last || used.is_none_or(uses_number);
-        Some(Self { window, function, picked, first, last, rank_column })
+        Some(Self { window, function, picked, number, is_last })
+    }
+}
+
+/// The row number below a filter, as the filter sees it.
+pub(crate) fn row_number_of(filter: &Filter) -> Option<Column> {
+    Numbered::below(filter).map(|numbered| numbered.number)
+}
+
+/// Whether a condition is about the number alone, and one that Top-N knows.
+pub(crate) fn is_rank_condition(condition: &Expr, number: &Column) -> bool {
+    match condition {
+        Expr::Between(Between { expr, negated: false, low, high }) => {
+            matches!(bare(expr), Expr::Column(column) if column == number) && whole(low).and(whole(high)).is_some()
+        }
+        other => comparison(other, number).is_some_and(|(operator, _)| operator != Operator::NotEq),
     }
 }
 

@@ -49,7 +49,15 @@ const AGGREGATES: [&str; 20] = [
 ];
 
 /// Tables `t` and `u (id BIGINT, a INT, b INT, s STRING)`.
-const JOINS: [&str; 18] = [
+const JOINS: [&str; 23] = [
+    // Columns of one name in both tables.
+    "SELECT t.s, u.s AS us, COUNT(*) AS n FROM t JOIN u ON t.a = u.a GROUP BY t.s, u.s",
+    "SELECT u.b + 1 AS c, t.b AS d, SUM(u.a) AS total FROM t LEFT JOIN u ON t.id = u.id GROUP BY t.b, u.b",
+    "SELECT t.a, u.a AS ua, COUNT(*) AS n FROM t FULL JOIN u ON t.id = u.id GROUP BY GROUPING SETS ((t.a, u.a), (u.a))",
+    "SELECT a, t.b, u.b AS ub FROM t FULL JOIN u USING (a) \
+     <=> SELECT COALESCE(t.a, u.a), t.b, u.b FROM t FULL JOIN u ON t.a = u.a",
+    "SELECT a, COUNT(*) AS n FROM t RIGHT JOIN u USING (a) GROUP BY a \
+     <=> SELECT u.a, COUNT(*) FROM t RIGHT JOIN u ON t.a = u.a GROUP BY u.a",
     "SELECT t.id, u.s FROM t JOIN u ON t.a = u.a WHERE t.b > u.b OR t.s = u.s",
     "SELECT t.id, u.id AS uid, t.s, u.s AS us FROM t JOIN u ON t.a = u.a",
     "SELECT t.id, t.a, u.b FROM t JOIN u ON t.id = u.id -- id",
@@ -71,7 +79,11 @@ const JOINS: [&str; 18] = [
 ];
 
 /// The first rows. NULL has its place written down, because the two engines have different habits.
-const TOP_N: [&str; 7] = [
+const TOP_N: [&str; 9] = [
+    "SELECT id, a, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b NULLS FIRST, id) AS rn FROM t) AS q \
+     WHERE rn <= 2 AND b > $1",
+    "SELECT id, s FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY s ORDER BY id DESC) AS rn FROM t) AS q \
+     WHERE rn = 1 AND (a < $1 OR b > $2)",
     "SELECT id, a, b FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b NULLS FIRST, id) AS rn FROM t) AS q WHERE rn <= 2",
     "SELECT id, a, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b DESC NULLS LAST, id) AS rn FROM t) AS q \
      WHERE rn <= 3",
@@ -85,7 +97,18 @@ const TOP_N: [&str; 7] = [
 ];
 
 /// Sub-queries as values, and in conditions that are more than a conjunction.
-const SUBQUERIES: [&str; 13] = [
+const SUBQUERIES: [&str; 18] = [
+    "SELECT id FROM t WHERE b > ALL (SELECT b FROM u WHERE b IS NOT NULL AND a > $1) \
+     <=> SELECT t.id FROM t CROSS JOIN (SELECT COUNT(b) AS n, MAX(b) AS m FROM u WHERE a > $1) AS g WHERE g.n = 0 OR t.b > g.m",
+    "SELECT id, b <= ANY (SELECT b FROM u WHERE u.a = t.a) AS x FROM t \
+     <=> SELECT t.id, CASE WHEN g.n IS NULL THEN FALSE WHEN t.b <= g.m THEN TRUE WHEN t.b IS NULL OR g.c < g.n THEN NULL \
+     ELSE FALSE END FROM t LEFT JOIN (SELECT a, COUNT(*) AS n, COUNT(b) AS c, MAX(b) AS m FROM u GROUP BY a) AS g ON g.a = t.a",
+    "SELECT id, s FROM t WHERE (a, b) IN (SELECT a, b FROM u WHERE a > $1) \
+     <=> SELECT id, s FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a AND u.b = t.b AND u.a > $1)",
+    "SELECT id, s FROM t WHERE (a, s) NOT IN (SELECT b, s FROM u) <=> SELECT id, s FROM t WHERE id NOT IN \
+     (SELECT t.id FROM t JOIN u ON (t.a = u.b OR t.a IS NULL OR u.b IS NULL) AND (t.s = u.s OR t.s IS NULL OR u.s IS NULL))",
+    "SELECT t.id FROM t JOIN u ON t.id = u.id AND EXISTS (SELECT 1 FROM u AS v WHERE v.a = t.a AND v.b > $1) \
+     <=> SELECT t.id FROM t JOIN u ON t.id = u.id WHERE EXISTS (SELECT 1 FROM u AS v WHERE v.a = t.a AND v.b > $1)",
     "SELECT id, a FROM t WHERE a NOT IN (SELECT b FROM u)",
     "SELECT id, a FROM t WHERE a NOT IN (SELECT b FROM u WHERE b IS NOT NULL)",
     "SELECT id FROM t WHERE id NOT IN (SELECT id FROM u) -- id",
