@@ -163,7 +163,11 @@ impl FlinkDialect {
         let negated = usize::from(parser.next_is("NOT"));
         if parser.next_is("IS") {
             let negated = usize::from(is_word(parser.symbol_at(1), "NOT"));
-            return is_word(parser.symbol_at(1 + negated), "JSON").then(|| Ok(is_json(parser, left, negated == 1)));
+            let is = |word, n| is_word(parser.symbol_at(1 + negated + n), word);
+            if is("DISTINCT", 0) && is("FROM", 1) {
+                return Some(self.is_distinct(parser, left, negated == 1));
+            }
+            return is("JSON", 0).then(|| Ok(is_json(parser, left, negated == 1)));
         }
         if !is_word(parser.symbol_at(negated), "BETWEEN") {
             return None;
@@ -188,6 +192,14 @@ impl FlinkDialect {
             high: Box::new(high.clone()),
         };
         let forward = between(&low, &high);
+    /// `IS [NOT] DISTINCT FROM`. sqlparser would take all that follows for the right side, `AND` and `OR` too.
+    fn is_distinct(&self, parser: &mut Parser<'_>, left: &Expr, negated: bool) -> Parsed<Expr> {
+        (0..3 + usize::from(negated)).for_each(|_| parser.advance_token());
+        let left = Box::new(left.clone());
+        let right = Box::new(parser.parse_subexpr(self.prec_value(Precedence::Eq))?);
+        Ok(if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) })
+    }
+
         if !symmetric {
             return Ok(forward);
         }

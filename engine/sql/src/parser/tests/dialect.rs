@@ -190,6 +190,20 @@ fn string_prefixes_are_decoded() {
     for (sql, text) in [
         ("U&'a\\263Ab'", "a☺b"),
         ("U&'\\+01F600'", "😀"),
+#[test]
+fn the_right_side_of_is_distinct_from_ends_before_and() {
+    for (sql, left_part) in [
+        ("a IS DISTINCT FROM b AND c", "a IS DISTINCT FROM b"),
+        ("a IS NOT DISTINCT FROM b + 1 OR c", "a IS NOT DISTINCT FROM b + 1"),
+        ("a IS DISTINCT FROM b = c", "a IS DISTINCT FROM b"),
+    ] {
+        let Expr::BinaryOp { left, .. } = expression(sql) else { panic!("{sql}") };
+        assert_eq!(left.to_string(), left_part);
+    }
+    let Expr::IsNull(inner) = expression("a IS DISTINCT FROM b IS NULL") else { panic!("not IS NULL") };
+    assert_eq!(inner.to_string(), "a IS DISTINCT FROM b");
+}
+
         ("U&'a#263A##' UESCAPE '#'", "a☺#"),
         ("E'a\\n\\x41\\u0042'", "a\nAB"),
         ("N'x'", "x"),
