@@ -60,6 +60,7 @@ pub use planner::expr_planner;
 pub use session::SessionInfo;
 pub use time::wall_clock::WallClock;
 pub use time::watermark::{WatermarkCell, bind_watermark, watermark_argument};
+pub use time::zone::time_zone;
 pub use types::{common_type, type_of};
 pub use unnest::{UnnestNode, UnnestedRows, Unnesting};
 pub use window::{WINDOW_FUNCTIONS, row_number, window_function};
