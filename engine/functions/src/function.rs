@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     Timestamp,
     /// Dates, times and timestamps, as they are.
     Temporal,
+    /// Intervals, as they are.
+    Interval,
     /// Arrays, as they are.
     Array,
     /// Maps, as they are.
@@ -65,6 +67,7 @@ impl Kind {
             Self::Boolean => "BOOLEAN",
             Self::Timestamp => "TIMESTAMP",
             Self::Temporal => "date or time",
+            Self::Interval => "INTERVAL",
             Self::Array => "ARRAY",
             Self::Map => "MAP",
             Self::Any => "any",
@@ -98,6 +101,7 @@ impl Kind {
             Self::Temporal => {
                 allowed(matches!(given, DataType::Timestamp(..) | DataType::Date32 | DataType::Time64(_)))
             }
+            Self::Interval => allowed(matches!(given, DataType::Interval(_))),
             Self::Array => allowed(matches!(given, DataType::List(_))),
             Self::Map => allowed(matches!(given, DataType::Map(..))),
             Self::Any => Some(given.clone()),

@@ -54,12 +54,13 @@ use datafusion_expr::ScalarUDF;
 
 pub use aggregate::{aggregate_functions, decimal_average, decimal_sum, exact_variance, variance};
 pub use bind::{bind_expr, bind_plan};
-pub use cast::{cast, cast_array, cast_udf, implicit_cast, keeps_order_of_time};
+pub use cast::{cast, cast_array, cast_udf, implicit_cast, is_time, keeps_order_of_time};
 pub use error::from_datafusion;
 pub use planner::expr_planner;
 pub use session::SessionInfo;
 pub use time::wall_clock::WallClock;
 pub use time::watermark::{WatermarkCell, bind_watermark, watermark_argument};
+pub use time::zone::time_zone;
 pub use types::{common_type, type_of};
 pub use unnest::{UnnestNode, UnnestedRows, Unnesting};
 pub use window::{WINDOW_FUNCTIONS, row_number, window_function};

@@ -8,6 +8,7 @@
 //! | `OVERLAY(s PLACING r FROM p FOR n)` | `overlay(s, r, p, n)` |
 //! | `ARRAY[a, b]`, `MAP[k, v]`, `ROW(a, b)` | `array(a, b)`, `map(k, v)`, `row(a, b)` |
 //! | `COUNT(*)` | `count(1)` |
+//! | `t1 - t2`, `i + j`, `i * 2` | calls of [`crate::time`], where one side is a time or an interval |
 //! | `a[i]`, `m[k]`, `r.f` | `item(a, i)`, `item(m, k)`, `item(r, 'f')` |
 
 use std::collections::HashMap;
@@ -18,12 +19,13 @@ use datafusion_common::{Column, DFSchema, Result, ScalarValue, TableReference};
 use datafusion_expr::expr::{AggregateFunction, ScalarFunction};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::planner::{
-    ExprPlanner, PlannerResult, RawAggregateExpr, RawDictionaryExpr, RawFieldAccessExpr, RawWindowExpr,
+    ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawDictionaryExpr, RawFieldAccessExpr, RawWindowExpr,
 };
 use datafusion_expr::utils::COUNT_STAR_EXPANSION;
 use datafusion_expr::{Expr, GetFieldAccess, ScalarUDF, lit};
 
 use crate::aggregate::check_call;
+use crate::bind::IntervalCall;
 use crate::error::{bug, fix};
 use crate::window::plan_value;
 use crate::{SessionInfo, scalar_functions};
@@ -87,6 +89,16 @@ impl ExprPlanner for FlinkExprPlanner {
             call.args = vec![Expr::Literal(COUNT_STAR_EXPANSION, None)];
         }
         Ok(PlannerResult::Original(plan_value(call)?))
+    }
+
+    fn plan_binary_op(&self, raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        match crate::bind::interval_call(&raw, schema)? {
+            Some(IntervalCall { name, swapped }) => {
+                let RawBinaryExpr { left, right, .. } = raw;
+                self.plan(name, if swapped { vec![right, left] } else { vec![left, right] })
+            }
+            None => Ok(PlannerResult::Original(raw)),
+        }
     }
 
     fn plan_field_access(

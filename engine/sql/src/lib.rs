@@ -20,3 +20,4 @@ pub use session::{
     ScriptStatement, Session, SubmittedJob,
 };
 pub use settings::Settings;
+pub use sluice_functions::time_zone;

@@ -11,6 +11,7 @@
 
 mod conditional;
 mod guard;
+mod interval;
 mod operators;
 mod pattern;
 mod plan;
@@ -29,6 +30,8 @@ use crate::error::fix;
 use crate::json::marked_clause;
 use crate::types::type_of;
 use crate::{SessionInfo, function::Function, misc, text};
+
+pub(crate) use interval::{IntervalCall, interval_call};
 
 /// Gives every expression of a plan Flink's meaning. Run it before DataFusion's type coercion.
 ///

@@ -164,7 +164,7 @@ fn decimal_type((precision, scale): (u8, u8)) -> SqlType {
     SqlType::Decimal(precision, scale)
 }
 
-fn is_interval(sql_type: &SqlType) -> bool {
+pub(super) fn is_interval(sql_type: &SqlType) -> bool {
     matches!(sql_type, SqlType::IntervalYearMonth | SqlType::IntervalDaySecond)
 }
 
@@ -202,7 +202,7 @@ fn comparable(left: &SqlType, right: &SqlType) -> Option<(SqlType, SqlType)> {
     }
 }
 
-fn incompatible(op: Operator, left: &SqlType, right: &SqlType) -> datafusion_common::DataFusionError {
+pub(super) fn incompatible(op: Operator, left: &SqlType, right: &SqlType) -> datafusion_common::DataFusionError {
     external(
         Error::fix(format!("cannot apply '{op}' to {left} and {right}"))
             .with_hint("CAST one of them to the type of the other"),

@@ -19,6 +19,12 @@ pub(crate) fn millis(interval: IntervalMonthDayNano) -> i64 {
     i64::from(interval.days) * MILLIS_PER_DAY + interval.nanoseconds / NANOS_PER_MILLI
 }
 
+/// The `DAY TO SECOND` interval of so many milliseconds: whole days and a rest of less than one, so that
+/// intervals of one length are equal.
+pub(crate) fn of_millis(millis: i64) -> IntervalMonthDayNano {
+    IntervalMonthDayNano::new(0, (millis / MILLIS_PER_DAY) as i32, millis % MILLIS_PER_DAY * NANOS_PER_MILLI)
+}
+
 pub(super) fn to_number(array: &ArrayRef, from: &SqlType, to: &SqlType) -> Result<ArrayRef> {
     let counts: PrimitiveArray<Int64Type> = match from {
         SqlType::IntervalYearMonth => array.as_primitive::<IntervalYearMonthType>().unary(i64::from),
@@ -31,10 +37,6 @@ pub(super) fn from_number(array: &ArrayRef, _from: &SqlType, to: &SqlType) -> Re
     let counts = number::widen(array)?;
     Ok(match to {
         SqlType::IntervalYearMonth => Arc::new(counts.unary::<_, IntervalYearMonthType>(|months| months as i32)),
-        _ => Arc::new(counts.unary::<_, IntervalMonthDayNanoType>(|millis| {
-            let days = millis / MILLIS_PER_DAY;
-            let rest = millis % MILLIS_PER_DAY;
-            IntervalMonthDayNano::new(0, days as i32, rest * NANOS_PER_MILLI)
-        })),
+        _ => Arc::new(counts.unary::<_, IntervalMonthDayNanoType>(of_millis)),
     })
 }

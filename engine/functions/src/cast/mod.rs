@@ -37,8 +37,10 @@ use crate::SessionInfo;
 use crate::error::{bug, external, from_datafusion};
 use crate::types::{field_of, is_binary, is_float, is_integer, is_string};
 
+pub(crate) use interval::{MILLIS_PER_DAY, millis as millis_of_interval, of_millis as interval_of_millis};
 pub(crate) use matrix::{can_cast_implicitly, is_comparable_with_text};
 pub(crate) use nested::build_map;
+pub use parse::is_time;
 pub(crate) use parse::{parse_day, parse_moment, smart_day};
 pub(crate) use temporal::timestamps;
 

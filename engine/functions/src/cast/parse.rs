@@ -147,6 +147,15 @@ pub(super) fn temporals(array: &ArrayRef, to: &SqlType, mode: Mode) -> Result<Ar
     }
 }
 
+/// Whether a text is a point in time of a type: a cast of it does not fail.
+pub fn is_time(text: &str, sql_type: &SqlType) -> bool {
+    match sql_type {
+        SqlType::Date => parse_day(text).is_some(),
+        SqlType::Time(_) => parse_time(trim(text)).is_some(),
+        _ => parse_moment(text).is_some(),
+    }
+}
+
 /// `yyyy[-M[-d]]`, with anything after a blank ignored.
 pub(crate) fn parse_day(text: &str) -> Option<Day> {
     let text = match text.find(' ') {

@@ -36,14 +36,19 @@ fn matches(call: &Call<'_>, translate: fn(&str, Option<char>) -> Result<String>)
             result.push(None);
             continue;
         };
-        let regex = cache.get_or_compile(pattern, |pattern| compile(&translate(pattern, escape)?))?;
+        let regex = cache.get_or_compile(pattern, |pattern| compile(pattern, &translate(pattern, escape)?))?;
         result.push(Some(regex.is_match(text)));
     }
     call.truths(|row| result[row])
 }
 
-fn compile(pattern: &str) -> Result<Regex> {
-    Regex::new(pattern).map_err(|error| external(Error::fix("invalid pattern").because(error.to_string())))
+/// `pattern` is what the user wrote; the message of a regular expression would show the one made of it.
+fn compile(pattern: &str, regex: &str) -> Result<Regex> {
+    Regex::new(regex).map_err(|error| {
+        let text = error.to_string();
+        let reason = text.rsplit_once("error: ").map_or(text.as_str(), |(_, reason)| reason);
+        external(Error::fix(format!("invalid pattern '{pattern}'")).because(reason.trim()))
+    })
 }
 
 /// A `LIKE` pattern whose escape character is the backslash.

@@ -96,7 +96,7 @@ fn diff(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 /// `b - a` in whole units, towards 0.
-fn between(a: Moment, b: Moment, unit: Unit) -> i64 {
+pub(super) fn between(a: Moment, b: Moment, unit: Unit) -> i64 {
     if let Some(months) = unit.months() {
         return if b < a { -months_between(b, a) / months } else { months_between(a, b) / months };
     }

@@ -7,6 +7,7 @@ use datafusion_common::Result;
 use sluice_model::SqlType;
 
 use super::civil::{Day, Moment, iso_day_of_week};
+use super::difference;
 use super::unit::Unit;
 use super::zone::WallTimes;
 use crate::error::fix;
@@ -17,7 +18,8 @@ pub(super) fn definitions() -> Vec<Definition> {
     vec![
         Definition::new("extract", &[Kind::String, Kind::Temporal], SqlType::BigInt, |call| {
             extract(call, Unit::parse(call.constant_string(0, "the unit of EXTRACT")?)?, 1)
-        }),
+        })
+        .or(&[Kind::String, Kind::Interval]),
         part("year", |call| extract(call, Unit::Year, 0)),
         part("quarter", |call| extract(call, Unit::Quarter, 0)),
         part("month", |call| extract(call, Unit::Month, 0)),
@@ -33,6 +35,13 @@ pub(super) fn definitions() -> Vec<Definition> {
 
 fn extract(call: &Call<'_>, unit: Unit, argument: usize) -> Result<ArrayRef> {
     let cells = call.cells_of_any(argument)?;
+    if let DataType::Interval(_) = cells.array().data_type() {
+        let (unit, length) = interval_part(&call.sql_type(argument), unit)?;
+        let lengths = difference::counts(call, argument)?;
+        return call.primitive::<Int64Type>(|row| {
+            Ok(lengths.get(row).map(|count| length.map_or(count, |length| count % length) / unit))
+        });
+    }
     if let DataType::Time64(_) = cells.array().data_type() {
         let times = call.primitives::<Time64MicrosecondType>(argument)?;
         if unit.micros().is_none_or(|micros| micros > 3_600_000_000) && unit != Unit::Nanosecond {
@@ -47,6 +56,25 @@ fn extract(call: &Call<'_>, unit: Unit, argument: usize) -> Result<ArrayRef> {
         let at = cells.position(row).filter(|at| !times.is_null(*at));
         Ok(at.map(|at| part(times.get(at), unit)))
     })
+}
+
+/// What a part of an interval is counted in, months or milliseconds, and the length of the next larger part.
+fn interval_part(interval: &SqlType, unit: Unit) -> Result<(i64, Option<i64>)> {
+    const SECOND: i64 = 1000;
+    const HOUR: i64 = 3600 * SECOND;
+    let part = match (interval, unit) {
+        (SqlType::IntervalYearMonth, Unit::Year) => (12, None),
+        (SqlType::IntervalYearMonth, Unit::Month) => (1, Some(12)),
+        (SqlType::IntervalYearMonth, _) => return Err(fix("an INTERVAL YEAR TO MONTH has years and months only")),
+        (_, Unit::Day) => (24 * HOUR, None),
+        (_, Unit::Hour) => (HOUR, Some(24 * HOUR)),
+        (_, Unit::Minute) => (60 * SECOND, Some(HOUR)),
+        (_, Unit::Second) => (SECOND, Some(60 * SECOND)),
+        (_, Unit::Millisecond) => (1, Some(SECOND)),
+        (_, Unit::Epoch) => (SECOND, None),
+        _ => return Err(fix("an INTERVAL DAY TO SECOND has days, hours, minutes and seconds only")),
+    };
+    Ok(part)
 }
 
 fn part(moment: Moment, unit: Unit) -> i64 {

@@ -2,6 +2,7 @@
 
 mod add_diff;
 pub(crate) mod civil;
+mod difference;
 mod extract;
 mod format;
 mod now;
@@ -18,6 +19,7 @@ use crate::function::Definition;
 pub(crate) fn definitions() -> Vec<Definition> {
     [
         add_diff::definitions(),
+        difference::definitions(),
         extract::definitions(),
         format::definitions(),
         now::definitions(),

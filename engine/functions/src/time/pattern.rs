@@ -6,12 +6,18 @@
 //!
 //! | letter | meaning |
 //! |---|---|
-//! | `y u M L d D Q` | year, month (`MMM` Jan, `MMMM` January), day, day of the year, quarter |
+//! | `G` | era (`G` AD, `GGGG` Anno Domini) |
+//! | `y u M L d D Q q` | year, month (`MMM` Jan, `MMMM` January), day, day of the year, quarter (`QQQ` Q2) |
 //! | `E` | day of the week (`E` Mon, `EEEE` Monday) |
+//! | `e c` | the same, and as a number from 1 for Sunday |
+//! | `Y w W` | year that the week belongs to, week of that year, week of the month; written only |
 //! | `H h k K a` | hour 0-23, 1-12, 1-24, 0-11, AM/PM |
-//! | `m s S n` | minute, second, fraction, nanosecond |
+//! | `m s S n A N` | minute, second, fraction, nanosecond, millisecond and nanosecond of the day |
 //! | `X x Z` | offset of the zone |
 //! | `'text'`, `''`, `[ ]` | text, a quote, an optional section |
+//!
+//! Names and weeks are those of the locale `US`: a week starts on Sunday, and the first one has the 1st. In the
+//! older format `u` is the day of the week from 1 for Monday, and `F` counts the same days of the week in a month.
 
 use std::fmt::Write;
 
@@ -46,6 +52,25 @@ pub(crate) enum Style {
     Lenient,
 }
 
+impl Style {
+    /// How often a letter may stand in a row; `None` if it has no meaning.
+    fn most_letters(self, letter: char) -> Option<usize> {
+        const ANY: usize = usize::MAX;
+        if self == Self::Lenient {
+            return "GyYMLwWDdFEuaHkKhmsSXxZQn".contains(letter).then_some(ANY);
+        }
+        Some(match letter {
+            'a' | 'W' => 1,
+            'd' | 'h' | 'H' | 'k' | 'K' | 'm' | 's' | 'w' => 2,
+            'D' => 3,
+            'G' | 'E' | 'M' | 'L' | 'Q' | 'q' | 'e' | 'c' | 'X' | 'x' | 'Z' => 5,
+            'S' => 9,
+            'y' | 'u' | 'Y' | 'n' | 'A' | 'N' => 19,
+            _ => return None,
+        })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Item {
     Text(String),
@@ -58,7 +83,7 @@ impl Item {
     /// Seconds of the unit that it shows; a day if that is longer, `None` if it is less than a second.
     fn unit(&self) -> Option<i64> {
         match self {
-            Self::Field('S' | 'n', _) => None,
+            Self::Field('S' | 'n' | 'A' | 'N', _) => None,
             Self::Field('s', _) => Some(1),
             Self::Field('m', _) => Some(60),
             Self::Field('H' | 'h' | 'k' | 'K' | 'a', _) => Some(3600),
@@ -113,12 +138,15 @@ impl Pattern {
                 '[' if style == Style::Strict => items.push(Item::Optional),
                 ']' if style == Style::Strict => items.push(Item::EndOptional),
                 letter if letter.is_ascii_alphabetic() => {
-                    if !"yuMLdDQEHhkKamsSnXxZ".contains(letter) {
+                    let Some(most) = style.most_letters(letter) else {
                         return Err(bad(format!("letter '{letter}' has no meaning here")));
-                    }
+                    };
                     let mut count = 1;
                     while chars.next_if_eq(&letter).is_some() {
                         count += 1;
+                    }
+                    if count > most || (letter, count) == ('c', 2) {
+                        return Err(bad(format!("it has too many letters '{letter}' in a row")));
                     }
                     items.push(Item::Field(letter, count));
                 }
@@ -150,18 +178,32 @@ impl Pattern {
         let day = wall.day();
         let second = wall.second_of_day();
         let hour = second / 3600;
+        let weekday = iso_day_of_week(wall.epoch_days());
         let number = match letter {
+            'G' => return out.push_str(era(day.year > 0, if self.style == Style::Strict { count } else { 1 })),
+            'u' if self.style == Style::Lenient => weekday,
+            'F' => i64::from(day.day.div_ceil(7)),
+            'Y' if count == 2 => week_of_year(day).0.rem_euclid(100),
+            'Y' => week_of_year(day).0,
+            'w' => week_of_year(day).1,
+            'W' => week_of_month(day),
+            'e' | 'c' if count <= 2 => weekday % 7 + 1,
+            'A' => second * 1000 + i64::from(wall.nanos / 1_000_000),
+            'N' => second * 1_000_000_000 + i64::from(wall.nanos),
             'y' | 'u' if count == 2 => i64::from(day.year.rem_euclid(100)),
             'y' | 'u' => i64::from(day.year),
-            'M' | 'L' if count >= 3 => return out.push_str(name(MONTHS[day.month as usize - 1], count > 3)),
+            'M' | 'L' if count >= 3 => return out.push_str(name(MONTHS[day.month as usize - 1], self.width(count))),
             'M' | 'L' => i64::from(day.month),
-            'Q' => i64::from(day.month.div_ceil(3)),
+            'Q' | 'q' if count == 3 || count == 4 => return out.push_str(quarter(day, count == 4)),
+            'Q' | 'q' if count == 5 => {
+                return {
+                    let _ = write!(out, "{}", day.month.div_ceil(3));
+                };
+            }
+            'Q' | 'q' => i64::from(day.month.div_ceil(3)),
             'd' => i64::from(day.day),
             'D' => day.day_of_year(),
-            'E' => {
-                let weekday = iso_day_of_week(wall.epoch_days()) as usize - 1;
-                return out.push_str(name(DAYS[weekday], count > 3));
-            }
+            'E' | 'e' | 'c' => return out.push_str(name(DAYS[weekday as usize - 1], self.width(count))),
             'a' => return out.push_str(if hour < 12 { "AM" } else { "PM" }),
             'H' => hour,
             'k' => (hour + 23) % 24 + 1,
@@ -175,6 +217,15 @@ impl Pattern {
             _ => return write_offset(letter, count, offset, out),
         };
         let _ = write!(out, "{number:0count$}");
+    }
+
+    /// How long a name of so many letters is; the older format has no initials.
+    fn width(&self, count: usize) -> Width {
+        match count {
+            5 if self.style == Style::Strict => Width::Initial,
+            4.. => Width::Full,
+            _ => Width::Short,
+        }
     }
 
     /// Reads a wall-clock time and, if the text says it, the offset of its zone in seconds.
@@ -225,6 +276,10 @@ impl Pattern {
                 fields.month = Some(index + 1);
                 return Some(rest);
             }
+            'G' => return parse_name(&["AD", "BC"], text, true, self.style).map(|(_, rest)| rest),
+            // Weeks do not make a date without more, and nobody reads them back.
+            'Y' | 'w' | 'W' | 'F' | 'e' | 'c' | 'q' | 'A' | 'N' => return None,
+            'Q' if count >= 3 => return None,
             'E' => return parse_name(&DAYS, text, count > 3, self.style).map(|(_, rest)| rest),
             'a' => {
                 let (index, rest) = parse_name(&["AM", "PM"], text, true, self.style)?;
@@ -245,6 +300,9 @@ impl Pattern {
             return None;
         }
         let number: i64 = text[..digits].parse().ok()?;
+        if (letter, self.style) == ('u', Style::Lenient) {
+            return Some(&text[digits..]);
+        }
         fields.set(letter, self.scaled(letter, count, number, digits));
         Some(&text[digits..])
     }
@@ -254,7 +312,7 @@ impl Pattern {
         const MOST: usize = 18;
         let is_number = |item: &Item| match item {
             Item::Field('M' | 'L', count) => *count < 3,
-            Item::Field(letter, _) => !"EaXxZ".contains(*letter),
+            Item::Field(letter, _) => !"EGaXxZ".contains(*letter),
             _ => false,
         };
         if self.style == Style::Lenient {
@@ -334,8 +392,55 @@ fn closing(items: &[Item], open: usize) -> usize {
     items.len()
 }
 
-fn name(full: &'static str, is_full: bool) -> &'static str {
-    if is_full { full } else { &full[..3] }
+#[derive(Debug, Clone, Copy)]
+enum Width {
+    Initial,
+    Short,
+    Full,
+}
+
+fn name(full: &'static str, width: Width) -> &'static str {
+    match width {
+        Width::Initial => &full[..1],
+        Width::Short => &full[..3],
+        Width::Full => full,
+    }
+}
+
+fn era(is_after: bool, count: usize) -> &'static str {
+    match (is_after, count) {
+        (true, 4) => "Anno Domini",
+        (false, 4) => "Before Christ",
+        (true, 5) => "A",
+        (false, 5) => "B",
+        (true, _) => "AD",
+        (false, _) => "BC",
+    }
+}
+
+fn quarter(day: Day, is_full: bool) -> &'static str {
+    const SHORT: [&str; 4] = ["Q1", "Q2", "Q3", "Q4"];
+    const FULL: [&str; 4] = ["1st quarter", "2nd quarter", "3rd quarter", "4th quarter"];
+    let index = day.month.div_ceil(3) as usize - 1;
+    if is_full { FULL[index] } else { SHORT[index] }
+}
+
+/// The Sunday that a day's week starts with, in days since 1970.
+fn sunday(epoch_days: i64) -> i64 {
+    epoch_days - iso_day_of_week(epoch_days) % 7
+}
+
+/// The year that a week belongs to, and its number there: the week with the 1st of January is the first.
+fn week_of_year(day: Day) -> (i64, i64) {
+    let start = sunday(day.to_epoch_days());
+    let year = Day::from_epoch_days(start + 6).year;
+    let first = sunday(Day { year, month: 1, day: 1 }.to_epoch_days());
+    (i64::from(year), (start - first) / 7 + 1)
+}
+
+fn week_of_month(day: Day) -> i64 {
+    let first = Day { day: 1, ..day };
+    (sunday(day.to_epoch_days()) - sunday(first.to_epoch_days())) / 7 + 1
 }
 
 fn parse_name<'t>(names: &[&'static str], text: &'t str, is_full: bool, style: Style) -> Option<(i64, &'t str)> {
@@ -501,6 +606,18 @@ mod tests {
                 .as_deref(),
             Some("Tue, 13 April 21 12 AM 2 103 '")
         );
+        for (text, pattern, expected) in [
+            ("2024-01-01", "YYYY-'W'ww e E EEEEE MMMMM G W", "2024-W01 2 Mon M J AD 1"),
+            ("2024-12-29", "YYYY ww W e c ccc eeee", "2025 01 5 1 1 Sun Sunday"),
+            ("2023-12-31", "YY w W u", "24 1 6 2023"),
+            ("2024-08-10", "QQQ QQQQ QQQQQ q GGGG GGGGG A N", "Q3 3rd quarter 3 3 Anno Domini A 0 0"),
+        ] {
+            assert_eq!(reformat(text, "yyyy-MM-dd", pattern, Style::Strict).as_deref(), Some(expected), "{pattern}");
+        }
+        for bad in ["ddd", "HHH", "aa", "cc", "SSSSSSSSSS", "EEEEEE", "z", "V", "B", "p"] {
+            assert!(Pattern::compile(bad, Style::Strict).is_err(), "{bad}");
+        }
+        assert_eq!(reformat("2024-01", "YYYY-ww", ISO, Style::Strict), None);
         assert!(Pattern::compile("yyyy-bb", Style::Strict).is_err());
         assert!(Pattern::compile("'open", Style::Strict).is_err());
     }
@@ -516,5 +633,7 @@ mod tests {
         ] {
             assert_eq!(reformat(text, from, ISO, Style::Lenient).as_deref(), expected, "{text} {from}");
         }
+        let written = reformat("2024-12-29", "yyyy-MM-dd", "u F Y w EEEEE GGGG", Style::Lenient);
+        assert_eq!(written.as_deref(), Some("7 5 2025 1 Sunday AD"));
     }
 }

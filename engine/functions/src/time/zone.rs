@@ -13,6 +13,44 @@ use datafusion_common::Result;
 use super::civil::{Moment, SECONDS_PER_DAY};
 use crate::error::bug;
 
+/// A time zone by its name, or by an offset as Java writes it: `GMT-08:00`, `UTC+1`, `+05`, `Z`.
+///
+/// `None` for unknown names, and for offsets that are not of whole hours.
+///
+/// ```
+/// use sluice_functions::time_zone;
+/// assert_eq!(time_zone("GMT-08:00"), "Etc/GMT+8".parse().ok());
+/// assert_eq!(time_zone("UTC+25"), None);
+/// ```
+pub fn time_zone(name: &str) -> Option<Tz> {
+    if let Ok(zone) = name.parse() {
+        return Some(zone);
+    }
+    let offset = ["GMT", "UTC", "UT"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    if (offset.is_empty() && !name.is_empty()) || name == "Z" {
+        return Some(Tz::UTC);
+    }
+    let (sign, digits) = match offset.split_at_checked(1)? {
+        // The names of the database count what is missing to UTC.
+        ("+", digits) => ('-', digits),
+        ("-", digits) => ('+', digits),
+        _ => return None,
+    };
+    let (hours, rest) = match digits.split_once(':') {
+        Some((hours, rest)) => (hours, rest),
+        None if digits.len() > 2 => digits.split_at_checked(2)?,
+        None => (digits, ""),
+    };
+    let is_number = (1..=2).contains(&hours.len()) && hours.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || !rest.bytes().all(|byte| matches!(byte, b'0' | b':')) {
+        return None;
+    }
+    match hours.parse::<u32>().ok()? {
+        0 => Some(Tz::UTC),
+        hours => format!("Etc/GMT{sign}{hours}").parse().ok(),
+    }
+}
+
 /// The wall-clock time that a zone shows at an instant.
 pub(crate) fn to_wall(instant: Moment, zone: Tz) -> Moment {
     if zone == Tz::UTC {
@@ -98,6 +136,28 @@ impl WallTimes {
 mod tests {
     use super::*;
     use crate::time::civil::Day;
+
+    #[test]
+    fn offsets_are_zones() {
+        for (name, expected) in [
+            ("GMT-08:00", Some(Tz::Etc__GMTPlus8)),
+            ("GMT+8", Some(Tz::Etc__GMTMinus8)),
+            ("UTC+01:00", Some(Tz::Etc__GMTMinus1)),
+            ("+14:00", Some(Tz::Etc__GMTMinus14)),
+            ("-0330", None),
+            ("+05:30", None),
+            ("GMT+15", None),
+            ("UT", Some(Tz::UTC)),
+            ("Z", Some(Tz::UTC)),
+            ("GMT+00:00", Some(Tz::UTC)),
+            ("Europe/Berlin", Some(Tz::Europe__Berlin)),
+            ("Berlin", None),
+            ("", None),
+            ("+", None),
+        ] {
+            assert_eq!(time_zone(name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn a_skipped_hour_moves_on_and_a_repeated_one_comes_first() {

@@ -3,7 +3,8 @@
 use datafusion_common::{DataFusionError, SchemaError};
 use sluice_model::{Error, Position, suggest};
 
-use super::mistake::{refused_call, refused_operator};
+use super::group_window;
+use super::mistake::{refused_call, refused_operator, type_name};
 
 /// Translates an error of name resolution or typing. `functions` are suggested for unknown ones.
 pub(crate) fn from_datafusion(error: DataFusionError, functions: &[String]) -> Error {
@@ -95,6 +96,9 @@ fn plan_error(text: &str, functions: &[String]) -> Error {
         return Error::fix(format!("expression '{column}' is not being grouped"))
             .with_hint("add it to GROUP BY, or aggregate it, for example with MAX");
     }
+    if let Some(error) = not_boolean(text).or_else(|| different_rows(text)) {
+        return error;
+    }
     if text.starts_with("Too many columns! The subquery should only return one column") {
         return Error::fix("a sub-query in an expression has one column, this one has more")
             .with_hint("select one column; several are compared as (a, b) IN (SELECT x, y …)");
@@ -113,6 +117,12 @@ fn plan_error(text: &str, functions: &[String]) -> Error {
     if AGGREGATES.contains(&name.to_ascii_lowercase().as_str()) {
         return Error::fix(format!("aggregate function {} is not supported yet", name.to_uppercase()));
     }
+    if group_window::FUNCTIONS.contains(&name.to_ascii_lowercase().as_str()) {
+        let name = name.to_uppercase();
+        let window = name.split('_').next().unwrap_or(&name);
+        return Error::fix(format!("{name} belongs to a query that is grouped by {window}"))
+            .with_hint(format!("write GROUP BY {window}(ts, INTERVAL '1' MINUTE), with the lengths of the window"));
+    }
     let error = Error::fix(format!("no function is called '{name}'"));
     match suggest(name, functions.iter().map(String::as_str)) {
         Some(like) => error.with_hint(format!("did you mean {}?", like.to_uppercase())),
@@ -124,6 +134,35 @@ fn plan_error(text: &str, functions: &[String]) -> Error {
 fn not_grouped(text: &str) -> Option<&str> {
     let (before, _) = text.split_once("\" must appear in the GROUP BY clause")?;
     before.rsplit('"').next()
+}
+
+/// A condition that is no truth value.
+fn not_boolean(text: &str) -> Option<Error> {
+    let what = if let Some(predicate) = text.strip_prefix("Cannot create filter with non-boolean predicate '") {
+        let (expression, given) = predicate.rsplit_once("' returning ")?;
+        format!("a condition is a BOOLEAN, and '{expression}' is of type {}", type_name(given))
+    } else if let Some(given) = text.strip_prefix("Join condition must be boolean type, but got ") {
+        format!("the condition of a join is a BOOLEAN, and this one is of type {}", type_name(given))
+    } else if let Some(given) = text.strip_prefix("Unary operator 'NOT' requires a boolean expression, got ") {
+        format!("cannot apply NOT to {}", type_name(given))
+    } else {
+        let given = text.strip_prefix("Cannot infer common argument type for logical boolean operation ")?;
+        let operator = [" AND ", " OR "].into_iter().find(|operator| given.contains(operator))?;
+        let (left, right) = given.split_once(operator)?;
+        format!("cannot apply {} to {} and {}", operator.trim(), type_name(left), type_name(right))
+    };
+    Some(Error::fix(what).with_hint("compare it with a value"))
+}
+
+/// Rows of `VALUES` whose cells have no type in common.
+fn different_rows(text: &str) -> Option<Error> {
+    let place = text.strip_prefix("Inconsistent data type across values list at row ")?;
+    let (place, types) = place.split_once(". Was ")?;
+    let (first, other) = types.split_once(" but found ")?;
+    let column = place.rsplit(' ').next()?.parse::<usize>().ok()? + 1;
+    let (first, other) = (type_name(first), type_name(other));
+    let error = Error::fix(format!("column {column} of VALUES has types that do not go together: {first}, {other}"));
+    Some(error.with_hint("CAST them to one type"))
 }
 
 /// How many columns a table has, and how many its alias names.
@@ -143,6 +182,31 @@ mod tests {
                     \"t.id\" must appear in the GROUP BY clause or must be part of an aggregate function, currently only \
                     \"t.k\" appears in the SELECT clause satisfies this requirement";
         assert_eq!(plan_error(text, &[]).what(), "expression 't.id' is not being grouped");
+    }
+
+    #[test]
+    fn what_is_no_truth_value_is_named_in_the_types_of_sql() {
+        for (text, what) in [
+            (
+                "Cannot create filter with non-boolean predicate 't.a' returning Utf8",
+                "a condition is a BOOLEAN, and 't.a' is of type STRING",
+            ),
+            (
+                "Join condition must be boolean type, but got Int32",
+                "the condition of a join is a BOOLEAN, and this one is of type INT",
+            ),
+            ("Unary operator 'NOT' requires a boolean expression, got Utf8", "cannot apply NOT to STRING"),
+            (
+                "Cannot infer common argument type for logical boolean operation Int32 AND Boolean",
+                "cannot apply AND to INT and BOOLEAN",
+            ),
+            (
+                "Inconsistent data type across values list at row 1 column 0. Was Int32 but found Boolean",
+                "column 1 of VALUES has types that do not go together: INT, BOOLEAN",
+            ),
+        ] {
+            assert_eq!(plan_error(text, &[]).what(), what);
+        }
     }
 
     #[test]

@@ -27,6 +27,22 @@ use super::names::name_columns;
 use super::rewrite::call;
 use super::window::{position, select_all};
 
+/// What is called in `GROUP BY`, and what belongs to it in `SELECT`; for suggestions.
+pub(super) const FUNCTIONS: [&str; 12] = [
+    "tumble",
+    "tumble_start",
+    "tumble_end",
+    "tumble_rowtime",
+    "hop",
+    "hop_start",
+    "hop_end",
+    "hop_rowtime",
+    "session",
+    "session_start",
+    "session_end",
+    "session_rowtime",
+];
+
 const WINDOWS: [&str; 3] = ["TUMBLE", "HOP", "SESSION"];
 
 /// Rewrites the windows that a query groups by; not those of its sub-queries.

@@ -89,7 +89,7 @@ fn is_operator(part: &str) -> bool {
 }
 
 /// An Arrow type in the words of SQL.
-fn type_name(arrow: &str) -> String {
+pub(super) fn type_name(arrow: &str) -> String {
     const NAMES: [(&str, &str); 18] = [
         ("Boolean", "BOOLEAN"),
         ("Int8", "TINYINT"),

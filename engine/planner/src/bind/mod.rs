@@ -185,6 +185,7 @@ impl<'a> Binder<'a> {
     }
 
     fn function_names(&self) -> Vec<String> {
-        self.functions.keys().chain(self.aggregates.keys()).cloned().collect()
+        let windows = group_window::FUNCTIONS.map(str::to_owned);
+        self.functions.keys().chain(self.aggregates.keys()).cloned().chain(windows).collect()
     }
 }

@@ -83,6 +83,7 @@ impl VisitorMut for Rewriter {
         if let Expr::Function(function) = expression {
             json::mark_raw(function);
         }
+        literal::take_sign(expression);
         ControlFlow::Continue(())
     }
 

@@ -41,7 +41,7 @@ impl CellFormatter {
     /// For rows of these columns; `zone` is that of `table.local-time-zone`, UTC if it is unknown.
     pub fn new(columns: &[Column], zone: &str) -> Self {
         let types = columns.iter().map(|column| column.data_type.clone()).collect();
-        Self { types, zone: zone.parse().unwrap_or(Tz::UTC) }
+        Self { types, zone: sluice_sql::time_zone(zone).unwrap_or(Tz::UTC) }
     }
 
     /// All rows of a batch, in their order.

@@ -59,7 +59,7 @@ pub(super) fn push_batch(
             }
         }
         RowFormat::Json => {
-            let zone = zone.parse().unwrap_or(Tz::UTC);
+            let zone = sluice_sql::time_zone(zone).unwrap_or(Tz::UTC);
             for row in 0..batch.num_rows() {
                 begin(json, batch.kind(row));
                 for (index, (array, column)) in batch.rows().columns().iter().zip(columns).enumerate() {

@@ -7,6 +7,9 @@
 //! | `TABLE t PARTITION BY k` as an argument | function `TABLE` of the path, see [`TableArgument`] |
 //! | `MAP['a', 1]` | function `MAP` of keys and values in turn |
 //! | `CAST(x AS ROW<a INT>)` | cast to a custom type, see [`sql_type_of`](super::sql_type_of) |
+//! | `(a - b) DAY`, `(a - b) MONTH` | functions `__minus`, `__minus_months` |
+//! | `TIMESTAMP WITH LOCAL TIME ZONE '…'` | cast of the text |
+//! | `_UTF8'a'`, `'a'` and `'b'` on the next line | one string |
 //! | `x IS JSON OBJECT` | function `IS_JSON(x, 'OBJECT')` |
 //! | `JSON_VALUE(j, '$.a' NULL ON ERROR)` | function with named arguments, see [`json`](super::json) |
 //! | `a BETWEEN SYMMETRIC b AND c` | `(a BETWEEN b AND c OR a BETWEEN c AND b)` |
@@ -28,12 +31,12 @@ use sqlparser::tokenizer::{Span, Token};
 
 use super::cursor::Tokens;
 use super::lexer::{is_word, position_of};
-use super::{display, json, reserved, types};
+use super::{display, json, reserved, temporal, types};
 
 /// Marks a [`ParserError`] that stands for one of [`FlinkDialect::errors`].
 const MARK: &str = "\u{1}error ";
 
-type Parsed<T> = Result<T, ParserError>;
+pub(super) type Parsed<T> = Result<T, ParserError>;
 
 /// Flink's dialect. One value serves one statement.
 #[derive(Debug, Default)]
@@ -57,10 +60,11 @@ impl FlinkDialect {
     }
 
     fn prefix(&self, parser: &mut Parser<'_>) -> Option<Parsed<Expr>> {
-        let Token::Word(word) = parser.next_symbol() else { return None };
-        if word.quote_style.is_some() {
-            return None;
-        }
+        let word = match parser.next_symbol() {
+            Token::Word(word) if word.quote_style.is_none() => word,
+            Token::SingleQuotedString(_) => return continued_string(parser),
+            _ => return None,
+        };
         let before_paren = parser.symbol_at(1) == &Token::LParen;
         let name = word.value.to_ascii_uppercase();
         match name.as_str() {
@@ -69,11 +73,15 @@ impl FlinkDialect {
             "POSITION" if before_paren => Some(position(parser)),
             "CASE" => Some(case(parser)),
             "TRIM" if before_paren => Some(trim(parser)),
-            "INTERVAL" => self.interval(parser),
+            "INTERVAL" => temporal::interval(self, parser),
+            "ARRAY" | "MAP" if parser.symbol_at(1) == &Token::LBracket && parser.symbol_at(2) == &Token::RBracket => {
+                Some(Err(self.keep(empty_collection(parser, &name))))
+            }
             "MAP" if parser.symbol_at(1) == &Token::LBracket => Some(map_constructor(parser)),
             "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" if before_paren => Some(json::function(self, parser, &name)),
             _ if before_paren && !has_own_syntax(&name) => Some(plain_call(parser)),
             _ if before_paren => None,
+            "TIMESTAMP" if is_word(parser.symbol_at(1), "WITH") => Some(temporal::local_timestamp(self, parser)),
             "DATE" | "TIME" | "TIMESTAMP" if matches!(parser.symbol_at(1), Token::SingleQuotedString(_)) => None,
             // The argument of TIMESTAMPDIFF(DAY, …) and the like.
             unit if reserved::is_unit(unit)
@@ -87,22 +95,12 @@ impl FlinkDialect {
             }
             "ARRAY" if parser.symbol_at(1) != &Token::LBracket => Some(Err(self.keep(reserved_word(parser)))),
             // A character set: _UTF16'text'.
-            _ if name.starts_with('_') && matches!(parser.symbol_at(1), Token::SingleQuotedString(_)) => None,
+            _ if name.starts_with('_') && matches!(parser.symbol_at(1), Token::SingleQuotedString(_)) => {
+                Some(self.string_of_charset(parser, &name))
+            }
             _ if !reserved::is_reserved(&name) => Some(parser.parse_identifier().map(Expr::Identifier)),
             _ => None,
         }
-    }
-
-    /// sqlparser would try whatever follows `INTERVAL` twice, and nested ones 2ⁿ times.
-    fn interval(&self, parser: &Parser<'_>) -> Option<Parsed<Expr>> {
-        let signed = usize::from(matches!(parser.symbol_at(1), Token::Minus | Token::Plus));
-        if matches!(parser.symbol_at(1 + signed), Token::SingleQuotedString(_)) {
-            return None;
-        }
-        let error = Error::fix("an INTERVAL needs its number in single quotes")
-            .at(position_of(parser.peek_nth_token_ref(1).span.start))
-            .with_hint("write it like INTERVAL '5' SECOND");
-        Some(Err(self.keep(error)))
     }
 
     fn cast(&self, parser: &mut Parser<'_>, is_try: bool) -> Parsed<Expr> {
@@ -114,6 +112,17 @@ impl FlinkDialect {
         parser.expect_token(&Token::RParen)?;
         let kind = if is_try { CastKind::TryCast } else { CastKind::Cast };
         Ok(Expr::Cast { kind, expr: Box::new(expr), data_type, array: false, format: None })
+    }
+
+    /// `_UTF8'text'`: all strings are Unicode, so the name of the character set changes nothing.
+    fn string_of_charset(&self, parser: &mut Parser<'_>, name: &str) -> Parsed<Expr> {
+        const NAMES: [&str; 8] = ["UTF8", "UTF16", "UTF16LE", "UTF16BE", "UTF32", "LATIN1", "ISO_8859_1", "US_ASCII"];
+        if !NAMES.contains(&&name[1..]) {
+            let error = Error::fix(format!("unknown character set '{}'", &name[1..])).at(parser.position());
+            return Err(self.keep(error.with_hint("write the string without it, or _UTF8'text'")));
+        }
+        parser.advance_token();
+        Ok(string(parser))
     }
 
     /// A type of ours as a custom type of sqlparser's: its name is the type's text.
@@ -160,10 +169,17 @@ impl FlinkDialect {
     }
 
     fn infix(&self, parser: &mut Parser<'_>, left: &Expr) -> Option<Parsed<Expr>> {
+        if temporal::is_unit_behind_paren(parser) {
+            return Some(temporal::difference(self, parser, left));
+        }
         let negated = usize::from(parser.next_is("NOT"));
         if parser.next_is("IS") {
             let negated = usize::from(is_word(parser.symbol_at(1), "NOT"));
-            return is_word(parser.symbol_at(1 + negated), "JSON").then(|| Ok(is_json(parser, left, negated == 1)));
+            let is = |word, n| is_word(parser.symbol_at(1 + negated + n), word);
+            if is("DISTINCT", 0) && is("FROM", 1) {
+                return Some(self.is_distinct(parser, left, negated == 1));
+            }
+            return is("JSON", 0).then(|| Ok(is_json(parser, left, negated == 1)));
         }
         if !is_word(parser.symbol_at(negated), "BETWEEN") {
             return None;
@@ -174,6 +190,14 @@ impl FlinkDialect {
         }
         (0..negated + 2).for_each(|_| parser.advance_token());
         Some(self.between(parser, left, negated == 1, symmetric))
+    }
+
+    /// `IS [NOT] DISTINCT FROM`. sqlparser would take all that follows for the right side, `AND` and `OR` too.
+    fn is_distinct(&self, parser: &mut Parser<'_>, left: &Expr, negated: bool) -> Parsed<Expr> {
+        (0..3 + usize::from(negated)).for_each(|_| parser.advance_token());
+        let left = Box::new(left.clone());
+        let right = Box::new(parser.parse_subexpr(self.prec_value(Precedence::Eq))?);
+        Ok(if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) })
     }
 
     fn between(&self, parser: &mut Parser<'_>, left: &Expr, negated: bool, symmetric: bool) -> Parsed<Expr> {
@@ -299,14 +323,43 @@ fn trim(parser: &mut Parser<'_>) -> Parsed<Expr> {
 fn map_constructor(parser: &mut Parser<'_>) -> Parsed<Expr> {
     let map = parser.next_token();
     parser.expect_token(&Token::LBracket)?;
-    let entries = if parser.peek_token_ref().token == Token::RBracket {
-        Vec::new()
-    } else {
-        parser.parse_comma_separated(Parser::parse_expr)?
-    };
+    let entries = parser.parse_comma_separated(Parser::parse_expr)?;
     parser.expect_token(&Token::RBracket)?;
     let name = Ident { value: "MAP".to_owned(), quote_style: None, span: map.span };
     Ok(call(name, entries.into_iter().map(unnamed).collect()))
+}
+
+/// `ARRAY[]` and `MAP[]`, whose types nobody knows.
+fn empty_collection(parser: &Parser<'_>, name: &str) -> Error {
+    Error::fix(format!("{name}[] has no elements, so that its type is not known"))
+        .at(parser.position())
+        .with_hint("give it an element")
+}
+
+/// `'a'` with `'b'` on a later line is `'ab'`.
+fn continued_string(parser: &mut Parser<'_>) -> Option<Parsed<Expr>> {
+    is_continued(parser, 0).then(|| Ok(string(parser)))
+}
+
+/// Whether a string at a place is followed by another one on a later line.
+fn is_continued(parser: &Parser<'_>, place: usize) -> bool {
+    let (first, second) = (parser.peek_nth_token_ref(place), parser.peek_nth_token_ref(place + 1));
+    matches!(second.token, Token::SingleQuotedString(_)) && first.span.end.line < second.span.start.line
+}
+
+/// The string that is next, with those that continue it.
+pub(super) fn string(parser: &mut Parser<'_>) -> Expr {
+    let span = parser.peek_token_ref().span;
+    let mut text = String::new();
+    loop {
+        let more = is_continued(parser, 0);
+        if let Token::SingleQuotedString(part) = parser.next_token().token {
+            text.push_str(&part);
+        }
+        if !more {
+            return Expr::Value(Value::SingleQuotedString(text).with_span(span));
+        }
+    }
 }
 
 /// Reads `IS [NOT] JSON [VALUE | OBJECT | ARRAY | SCALAR]`.
@@ -462,6 +515,10 @@ impl Dialect for FlinkDialect {
                 | Keyword::TRIM
                 | Keyword::TRY_CAST
         )
+    }
+
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Parsed<u8>> {
+        temporal::is_unit_behind_paren(parser).then(|| Ok(self.prec_value(Precedence::DoubleColon)))
     }
 
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Parsed<Expr>> {

@@ -39,6 +39,7 @@ mod reserved;
 mod set_operations;
 mod splitter;
 mod statement;
+mod temporal;
 mod types;
 
 #[cfg(test)]

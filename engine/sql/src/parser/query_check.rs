@@ -8,10 +8,10 @@ use std::ops::ControlFlow;
 
 use sluice_model::{Error, Position, Result};
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Distinct, Expr, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint,
-    JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderByKind, Query, Select, SelectFlavor, SelectItem,
-    SetExpr, SetOperator, Spanned, TableAlias, TableFactor, TableVersion, Value, Visit, Visitor,
-    WildcardAdditionalOptions,
+    BinaryOperator, CastKind, DataType, Distinct, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderByKind,
+    Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, Spanned, TableAlias, TableFactor, TableVersion,
+    Value, Visit, Visitor, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
 
@@ -155,6 +155,7 @@ fn check_query(query: &Query) -> Checked {
         ],
         || query.span(),
     )?;
+    check_limits(query)?;
     ctes.filter(|cte| cte.from.is_none()).try_for_each(|cte| check_alias(Some(&cte.alias), || cte.span()))
 }
 
@@ -378,10 +379,47 @@ fn check_one_expr(expr: &Expr) -> Checked {
         Expr::MemberOf(_) => "MEMBER OF",
         Expr::OuterJoin(_) => "(+)",
         Expr::Trim { trim_characters: Some(_), .. } => "a list of characters in TRIM",
+        Expr::Function(function) => return check_function(function),
         Expr::Interval(interval) => return check_interval(interval, expr.span()),
         _ => return ControlFlow::Continue(()),
     };
     refuse(foreign, expr.span())
+}
+
+/// `*` and nothing at all are arguments of few functions.
+fn check_function(function: &Function) -> Checked {
+    let FunctionArguments::List(list) = &function.args else { return ControlFlow::Continue(()) };
+    let name = function.name.to_string();
+    let is_count = name.eq_ignore_ascii_case("COUNT");
+    let error = match list.args.as_slice() {
+        [] if is_count => Error::fix("COUNT needs an argument").with_hint("COUNT(*) counts rows"),
+        [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if !is_count => {
+            Error::fix(format!("{} does not take *", name.to_uppercase())).with_hint("name a column")
+        }
+        _ => return ControlFlow::Continue(()),
+    };
+    let start = function.name.0.first().and_then(ObjectNamePart::as_ident).and_then(|ident| place(ident.span));
+    ControlFlow::Break(error.at_opt(start))
+}
+
+/// `LIMIT`, `OFFSET` and `FETCH` take plain numbers.
+fn check_limits(query: &Query) -> Checked {
+    let (limit, offset) = match &query.limit_clause {
+        Some(LimitClause::LimitOffset { limit, offset, .. }) => (limit.as_ref(), offset.as_ref()),
+        _ => (None, None),
+    };
+    let fetch = query.fetch.as_ref().and_then(|fetch| fetch.quantity.as_ref());
+    let clauses = [("LIMIT", limit), ("OFFSET", offset.map(|offset| &offset.value)), ("FETCH", fetch)];
+    for (name, count) in clauses {
+        let Some(count) = count else { continue };
+        let is_number = matches!(count, Expr::Value(value)
+            if matches!(&value.value, Value::Number(digits, _) if digits.parse::<i64>().is_ok()));
+        if !is_number {
+            let error = Error::fix(format!("{name} takes a number of rows, 0 or more, not {count}"));
+            return ControlFlow::Break(error.at_opt(place(count.span())));
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 fn check_interval(interval: &sqlparser::ast::Interval, span: Span) -> Checked {

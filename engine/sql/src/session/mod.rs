@@ -18,7 +18,7 @@ mod script;
 use std::sync::Arc;
 
 use sluice_connector_api::Connectors;
-use sluice_functions::SessionInfo;
+use sluice_functions::{SessionInfo, time_zone};
 use sluice_model::{Clock, Error, Position, Result};
 use sluice_planner::{Catalog, Planner};
 use sluice_runtime::Engine;
@@ -177,9 +177,10 @@ impl Session {
     fn session_info(&self) -> Result<SessionInfo> {
         let zone = match self.settings.given("table.local-time-zone") {
             None => chrono_tz::Tz::UTC,
-            Some(name) => name.parse().map_err(|_| {
-                Error::fix(format!("unknown time zone '{name}' in setting 'table.local-time-zone'"))
-                    .with_hint("use a name such as UTC, Europe/Berlin or Asia/Shanghai")
+            Some(name) => time_zone(name).ok_or_else(|| {
+                Error::fix(format!("unknown time zone '{name}' in setting 'table.local-time-zone'")).with_hint(
+                    "use a name such as UTC, Europe/Berlin or Asia/Shanghai, or whole hours such as GMT-08:00",
+                )
             })?,
         };
         let mut info = SessionInfo::new(zone, Arc::clone(&self.environment.clock));

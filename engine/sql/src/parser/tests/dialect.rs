@@ -159,6 +159,11 @@ fn expressions_of_the_dialect_are_read() {
         "YEAR(ts)",
         "USER",
         "`weird name`",
+        "(a - b) DAY",
+        "(a - b) SECOND(2, 3) > INTERVAL '1' SECOND",
+        "(a - b) DAY(2) TO SECOND(3) AS x",
+        "TIMESTAMP WITH LOCAL TIME ZONE '2020-01-01 00:00:00'",
+        "_utf8'abc'",
     ] {
         if let Err(error) = super::super::parse_one(&format!("SELECT {sql} FROM t")) {
             wrong.push(format!("{sql}\n  {error}"));
@@ -186,6 +191,20 @@ fn casts_carry_our_types() {
 }
 
 #[test]
+fn the_right_side_of_is_distinct_from_ends_before_and() {
+    for (sql, left_part) in [
+        ("a IS DISTINCT FROM b AND c", "a IS DISTINCT FROM b"),
+        ("a IS NOT DISTINCT FROM b + 1 OR c", "a IS NOT DISTINCT FROM b + 1"),
+        ("a IS DISTINCT FROM b = c", "a IS DISTINCT FROM b"),
+    ] {
+        let Expr::BinaryOp { left, .. } = expression(sql) else { panic!("{sql}") };
+        assert_eq!(left.to_string(), left_part);
+    }
+    let Expr::IsNull(inner) = expression("a IS DISTINCT FROM b IS NULL") else { panic!("not IS NULL") };
+    assert_eq!(inner.to_string(), "a IS DISTINCT FROM b");
+}
+
+#[test]
 fn string_prefixes_are_decoded() {
     for (sql, text) in [
         ("U&'a\\263Ab'", "a☺b"),
@@ -206,6 +225,13 @@ fn rewritten_expressions() {
         ("MAP['a', 1]", "MAP('a', 1)"),
         ("a IS JSON", "IS_JSON(a, 'VALUE')"),
         ("a IS NOT JSON ARRAY", "NOT IS_JSON(a, 'ARRAY')"),
+        ("a IS DISTINCT FROM b AND c", "a IS DISTINCT FROM b AND c"),
+        ("a IS NOT DISTINCT FROM b IS NULL", "a IS NOT DISTINCT FROM b IS NULL"),
+        ("(a - b) DAY > c", "__minus(a, b) > c"),
+        ("(a - b) YEAR TO MONTH", "__minus_months(a, b)"),
+        ("TIMESTAMP WITH LOCAL TIME ZONE '2020-01-01 00:00:00.5'", "CAST('2020-01-01 00:00:00.5' AS TIMESTAMP_LTZ(1))"),
+        ("_UTF16'a'", "'a'"),
+        ("'a'\n'b'\n'c'", "'abc'"),
         ("a BETWEEN SYMMETRIC 1 AND 2", "(a BETWEEN 1 AND 2 OR a BETWEEN 2 AND 1)"),
         ("a NOT BETWEEN SYMMETRIC 1 AND 2", "(a NOT BETWEEN 1 AND 2 AND a NOT BETWEEN 2 AND 1)"),
         ("JSON_EXISTS(j, '$' TRUE ON ERROR)", "JSON_EXISTS(j, '$', on_error => 'TRUE')"),
