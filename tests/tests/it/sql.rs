@@ -249,6 +249,27 @@ async fn query(session: &mut Session, query: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn options_of_columns_that_are_not_read_hold() {
+    let home = sluice_tests::scratch().expect("a directory");
+    let mut session = session(home.path());
+    session
+        .execute_text(
+            "CREATE TABLE d (id INT, v INT) WITH ('connector'='datagen', 'fields.id.kind'='sequence', \
+             'fields.id.start'='1', 'fields.id.end'='3', 'fields.v.min'='5', 'fields.v.max'='5')",
+        )
+        .await
+        .unwrap();
+    assert_eq!(query(&mut session, "SELECT id FROM d").await, "+I 1 / +I 2 / +I 3");
+    assert_eq!(query(&mut session, "SELECT v FROM d").await, "+I 5 / +I 5 / +I 5");
+    assert_eq!(query(&mut session, "SELECT 7 AS n FROM d").await, "+I 7 / +I 7 / +I 7");
+    let table = "CREATE TABLE o (id INT) WITH ('connector'='values', 'data-id'='sql-unread')";
+    session.execute_text(table).await.unwrap();
+    session.execute_text("SET 'table.dml-sync' = 'true'").await.unwrap();
+    session.execute_text("INSERT INTO o SELECT id FROM d").await.unwrap();
+    assert_eq!(sluice_values::sink_rows("sql-unread").len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn batch_mode_puts_a_result_out_once_and_in_order() {
     let home = sluice_tests::scratch().expect("a directory");
     let mut session = session(home.path());
