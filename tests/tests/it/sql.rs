@@ -284,6 +284,16 @@ async fn batch_mode_puts_a_result_out_once_and_in_order() {
         )
         .await
         .unwrap();
+    // Without a table, and without a column.
+    for (text, rows) in [
+        ("SELECT COUNT(*) AS n", "+I 1"),
+        ("SELECT 5 AS n FROM (SELECT 1 UNION ALL SELECT 2) AS t", "+I 5 / +I 5"),
+        ("SELECT COUNT(*) AS n FROM (SELECT 1 UNION ALL SELECT 2) AS t", "+I 2"),
+        ("VALUES (1), (1) ORDER BY 1", "+I 1 / +I 1"),
+        ("SELECT COUNT(*) AS n FROM n", "+I 20000"),
+    ] {
+        assert_eq!(query(&mut session, text).await, rows, "{text}");
+    }
     let joined = "SELECT COUNT(*) AS pairs FROM n AS l JOIN n AS r ON l.id = r.id + 1";
     assert_eq!(query(&mut session, joined).await, "+I 19999");
     assert_eq!(query(&mut session, "SELECT id FROM n ORDER BY id DESC LIMIT 2").await, "+I 20000 / +I 19999");
