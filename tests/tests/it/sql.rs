@@ -56,6 +56,9 @@ async fn state_ttls(settings: &[&str], query: &str) -> Result<Vec<String>, Strin
 #[tokio::test]
 async fn state_is_kept_as_long_as_the_setting_or_the_hint_says() {
     let hour: &[&str] = &["SET 'table.exec.state.ttl' = '1 h'"];
+    let events = "CREATE TABLE e (id BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'datagen')";
+    let timed = &[hour[0], events][..];
+    let windows = "TABLE(TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '1' HOUR))";
     let join = |hint: &str| {
         format!(
             "SELECT {hint} o.qty, c.name FROM orders AS o JOIN (SELECT * FROM customers WHERE id > 5) AS c ON o.id = c.id"
@@ -74,6 +77,11 @@ async fn state_is_kept_as_long_as_the_setting_or_the_hint_says() {
         // A hint is for the operators of its own block.
         (&[], "SELECT qty, COUNT(*) AS n FROM (SELECT /*+ STATE_TTL('orders' = '1 d') */ qty FROM orders) AS q GROUP BY qty".into(), &[]),
         (hour, "SELECT qty FROM orders LIMIT 3".into(), &["3600s"]),
+        // What goes with event time does not expire.
+        (timed, "SELECT a.id FROM e AS a JOIN e AS b ON a.id = b.id AND a.ts BETWEEN b.ts AND b.ts + INTERVAL '1' HOUR".into(), &[]),
+        (timed, format!("SELECT COUNT(*) AS n FROM {windows} GROUP BY window_start, window_end"), &[]),
+        (timed, "SELECT SUM(id) OVER (ORDER BY ts) AS s FROM e".into(), &[]),
+        (timed, "SELECT id, COUNT(*) AS n FROM e GROUP BY id".into(), &["3600s"]),
     ] {
         assert_eq!(state_ttls(settings, &query).await.unwrap(), expected, "{query}");
     }
