@@ -277,6 +277,28 @@ async fn options_of_columns_that_are_not_read_hold() {
     assert_eq!(sluice_values::sink_rows("sql-unread").len(), 3);
 }
 
+/// Programs write such queries.
+#[tokio::test(flavor = "multi_thread")]
+async fn chains_of_hundreds_of_operators_are_planned() {
+    let home = sluice_tests::scratch().expect("a directory");
+    let mut session = session(home.path());
+    session
+        .execute_text(
+            "CREATE TABLE c (id INT) WITH ('connector'='datagen', 'fields.id.kind'='sequence', \
+             'fields.id.start'='398', 'fields.id.end'='401')",
+        )
+        .await
+        .unwrap();
+    let chain = |term: fn(usize) -> String, op: &str| (0..400).map(term).collect::<Vec<_>>().join(op);
+    let (any, all) =
+        (chain(|number| format!("id = {number}"), " OR "), chain(|number| format!("id <> {number}"), " AND "));
+    let (sum, text) = (chain(|_| "id".to_owned(), " + "), chain(|_| "'x'".to_owned(), " || "));
+    assert_eq!(query(&mut session, &format!("SELECT id FROM c WHERE {any}")).await, "+I 398 / +I 399");
+    assert_eq!(query(&mut session, &format!("SELECT id FROM c WHERE {all}")).await, "+I 400 / +I 401");
+    let texts = format!("SELECT {sum} AS s, CHAR_LENGTH({text}) AS n FROM c WHERE id = 400");
+    assert_eq!(query(&mut session, &texts).await, "+I 160000 400");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_mode_puts_a_result_out_once_and_in_order() {
     let home = sluice_tests::scratch().expect("a directory");

@@ -138,6 +138,7 @@ impl<'a> Binder<'a> {
                     Some(_) => error,
                 }
             })?;
+        let plan = crate::balance::balance(plan).map_err(|error| from_datafusion(error, &[]))?;
         sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))
     }
 
