@@ -65,7 +65,8 @@ impl Connector for Datagen {
     }
 
     fn validate(&self, options: &DatagenOptions, table: &TableDefinition, reader: &mut OptionReader<'_>) {
-        check_fields(&table.schema, &options.extra, reader);
+        // The columns that are wanted may be fewer than those that have options.
+        check_fields(&table.declared, &options.extra, reader);
         if options.rows_per_second == 0 {
             let what = "'rows-per-second' must be greater than zero".to_owned();
             reader.reject("rows-per-second", what, "leave it out for 10000 rows a second");

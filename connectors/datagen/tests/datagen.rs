@@ -64,6 +64,31 @@ async fn the_shortest_end_counts() {
 }
 
 #[tokio::test]
+async fn columns_that_nobody_wants_have_options_and_end_the_table() {
+    let options = [
+        ("connector", "datagen"),
+        ("fields.id.kind", "sequence"),
+        ("fields.id.start", "1"),
+        ("fields.id.end", "3"),
+        ("fields.v.min", "0"),
+        ("fields.w.length", "1"),
+    ];
+    let declared = schema(vec![("id", SqlType::Int), ("v", SqlType::Int), ("w", SqlType::STRING)]);
+    for (wanted, rows) in [(vec!["w"], 3), (vec![], 3)] {
+        let mut table = testing::table(declared.clone(), &options);
+        table.schema.columns.retain(|column| wanted.contains(&column.name.as_str()));
+        let source = testing::plan_source(&connectors(), table);
+        assert!(source.is_bounded());
+        let mut reader = source.open(testing::source_context(0, 1, Vec::new())).await.unwrap();
+        let mut read = 0;
+        while let Some(batch) = testing::next_batch(reader.as_mut()).await {
+            read += batch.num_rows();
+        }
+        assert_eq!(read, rows, "{wanted:?}");
+    }
+}
+
+#[tokio::test]
 async fn subtasks_share_the_rows() {
     let options = [("fields.id.kind", "sequence"), ("fields.id.start", "1"), ("fields.id.end", "7")];
     let source = source(vec![("id", SqlType::Int)], &options);

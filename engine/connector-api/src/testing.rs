@@ -68,7 +68,8 @@ pub fn sink_context(subtask: usize, parallelism: usize) -> SinkContext {
 /// A table called `t` with these columns and options.
 pub fn table(schema: TableSchema, options: &[(&str, &str)]) -> TableDefinition {
     let options = TableOptions::from_pairs(options.iter().copied());
-    TableDefinition { name: "t".to_owned(), schema, options, ..TableDefinition::default() }
+    let declared = schema.clone();
+    TableDefinition { name: "t".to_owned(), schema, declared, options, ..TableDefinition::default() }
 }
 
 /// Plans the source of a table.

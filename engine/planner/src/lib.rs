@@ -10,6 +10,7 @@
 //! All `INSERT`s of a job are planned together: a table is read once whatever the number of sinks,
 //! tables of one server share one connection, and an equal part of two queries is computed once.
 
+mod balance;
 mod bind;
 pub mod catalog;
 mod computed_groups;

@@ -183,10 +183,8 @@ impl Coordinator {
     pub(crate) fn on_timer(&mut self) -> Result<()> {
         let now = Instant::now();
         if self.pending.as_ref().is_some_and(|pending| pending.deadline <= now) {
-            let timeout = self.job.config.checkpoint_timeout;
-            let error = Error::retry(format!("not all subtasks answered within {timeout:?}"))
-                .with_hint("look for a slow sink, or raise 'execution.checkpointing.timeout'");
-            return self.give_up(error);
+            let error = too_late("not all subtasks answered", &self.job);
+            return self.give_up(error.with_hint("look for a slow sink, or raise 'execution.checkpointing.timeout'"));
         }
         self.proceed();
         Ok(())
@@ -263,6 +261,9 @@ impl Coordinator {
         if !self.job.config.incremental || pending.purpose.kind() != BarrierKind::Checkpoint {
             states.iter_mut().for_each(|state| state.part = Part::Whole);
         }
+        // Large states are encoded while they are written, which nothing can stop from outside.
+        let (deadline, late) = (pending.deadline.into_std(), too_late("its state was not written", &self.job));
+        states.iter_mut().for_each(|state| state.content = state.content.clone().until(deadline, late.clone()));
         let snapshot = Snapshot { checkpoint, kind: SnapshotKind::Checkpoint, timestamp: pending.timestamp, states };
         let savepoint = pending.purpose.savepoint_dir().map(|dir| (dir, self.job.config.s3.clone()));
         let writer = self.writer.clone().filter(|_| pending.purpose.kind() != BarrierKind::Savepoint);
@@ -484,6 +485,11 @@ fn ending(job: &Job) -> Error {
 fn no_checkpoints(job: &Job) -> Error {
     Error::fix(format!("job '{}' takes no checkpoints", job.name))
         .with_hint("SET 'execution.checkpointing.interval' = '10s' before it is submitted")
+}
+
+fn too_late(what: &str, job: &Job) -> Error {
+    Error::retry(format!("{what} within {:?}", job.config.checkpoint_timeout))
+        .with_hint("raise 'execution.checkpointing.timeout'")
 }
 
 pub(crate) fn identity(job: &Job) -> JobIdentity {

@@ -29,6 +29,9 @@ use crate::state_tables::{Origin, bytes_of, pieces, read_tables, write_table};
 /// States of fewer bytes are encoded at once; larger ones when they are written, as they do not fit twice.
 const SMALL: usize = 1 << 20;
 
+/// How many times smaller encoded rows are, at best. Where more is expected, nothing is encoded to see.
+const SHRINKS: u64 = 8;
+
 /// Deltas on one base, which are files to read at a restore.
 const MOST_DELTAS: u64 = 64;
 
@@ -153,7 +156,8 @@ impl HandedOut {
     /// All bytes, if they are no more than `limit`.
     fn small(&self, limit: usize) -> Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
-        if self.spilled.iter().map(|run| run.len()).sum::<usize>() > limit {
+        let spilled = self.spilled.iter().map(|run| run.len()).sum::<usize>();
+        if spilled > limit || self.expected() > SHRINKS.saturating_mul(limit as u64) {
             return Ok(None);
         }
         for part in self.parts() {
@@ -352,6 +356,19 @@ mod tests {
             restore(&mut keeper, &states, Share { subtask, parallelism: 3 }).unwrap();
             assert_eq!(keeper.text(), ["+I 1 a", "+I 2 b"]);
         }
+    }
+
+    #[test]
+    fn a_large_state_is_not_encoded_to_see_that_it_is_large() {
+        let handed_out = |rows: &str| {
+            let Keeper { tables: [mut table], rows } = Keeper::new(rows);
+            // Rows that do not fit their table cannot be encoded.
+            table.schema = from_pretty("id BIGINT", "").schema();
+            let tables = vec![(table, rows)];
+            HandedOut { part: Part::Base, spilled: Vec::new(), tables, sizes: Arc::default() }
+        };
+        assert!(handed_out("+I 1 a").small(1000).is_err());
+        assert_eq!(handed_out(&format!("+I 1 {}", "a".repeat(10_000))).small(1000).unwrap(), None);
     }
 
     #[test]

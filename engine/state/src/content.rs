@@ -18,6 +18,7 @@ use std::fmt::{self, Debug};
 use std::io::{self, BufRead, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use sluice_model::{Error, Result};
@@ -62,6 +63,15 @@ impl Content {
     /// Bytes that are made when they are written.
     pub fn encoded(encode: Arc<dyn Encode>) -> Self {
         Self(Kind::Encode(encode))
+    }
+
+    /// The same bytes, as long as they are wanted: what is not encoded at `deadline` is the error `late`.
+    #[must_use]
+    pub fn until(self, deadline: Instant, late: Error) -> Self {
+        match self.0 {
+            Kind::Encode(encode) => Self::encoded(Arc::new(Limited { encode, deadline, late })),
+            there => Self(there),
+        }
     }
 
     pub(crate) fn memory(bytes: Bytes) -> Self {
@@ -145,6 +155,26 @@ impl Content {
 impl From<Vec<u8>> for Content {
     fn from(bytes: Vec<u8>) -> Self {
         Self(Kind::Memory(bytes.into()))
+    }
+}
+
+/// Bytes that are not encoded any more when it is too late.
+#[derive(Debug)]
+struct Limited {
+    encode: Arc<dyn Encode>,
+    deadline: Instant,
+    late: Error,
+}
+
+impl Encode for Limited {
+    fn parts(&self) -> Box<dyn Iterator<Item = Result<Vec<u8>>> + '_> {
+        let mut parts = self.encode.parts();
+        let next = move || if Instant::now() < self.deadline { parts.next() } else { Some(Err(self.late.clone())) };
+        Box::new(std::iter::from_fn(next))
+    }
+
+    fn expected(&self) -> u64 {
+        self.encode.expected()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sluice_model::{CheckpointId, Error, Result};
 
@@ -16,6 +17,7 @@ on_both! {
     states_come_back_that_are_made_as_they_are_written
     a_crash_at_any_step_costs_that_checkpoint_only
     a_state_that_cannot_be_encoded_leaves_nothing
+    a_state_that_is_not_encoded_in_time_leaves_nothing
     what_changes_between_verifying_and_restoring_is_found
     one_large_file_of_many_states_can_be_read
 }
@@ -119,6 +121,22 @@ fn a_state_that_cannot_be_encoded_leaves_nothing<M: Machine>() {
     assert!(!machine.files().iter().any(|file| file.ends_with(".bin")), "{:?}", machine.files());
     run(attempt.writer.write(snapshot(2))).unwrap();
     assert_eq!(run(machine.store().begin(Restore::Latest)).unwrap().restored.unwrap().id, 2);
+}
+
+fn a_state_that_is_not_encoded_in_time_leaves_nothing<M: Machine>() {
+    let machine = M::default();
+    let attempt = run(machine.store().begin(Restore::Fresh)).unwrap();
+    let until = |deadline| {
+        let state = made("join", Part::Whole, 3, 20 * MIB);
+        TaskState { content: state.content.clone().until(deadline, Error::retry("too late")), ..state }
+    };
+    let now = Instant::now();
+    let error = run(attempt.writer.write(with(1, vec![until(now)]))).unwrap_err();
+    assert_eq!(error.what(), "too late");
+    assert!(!machine.files().iter().any(|file| file.ends_with(".bin")), "{:?}", machine.files());
+    run(attempt.writer.write(with(2, vec![until(now + Duration::from_secs(600))]))).unwrap();
+    let restored = run(machine.store().begin(Restore::Latest)).unwrap().restored.unwrap();
+    assert!(load(&restored.states[3].content) == bytes(3, 20 * MIB));
 }
 
 fn what_changes_between_verifying_and_restoring_is_found<M: Machine>() {

@@ -56,6 +56,9 @@ async fn state_ttls(settings: &[&str], query: &str) -> Result<Vec<String>, Strin
 #[tokio::test]
 async fn state_is_kept_as_long_as_the_setting_or_the_hint_says() {
     let hour: &[&str] = &["SET 'table.exec.state.ttl' = '1 h'"];
+    let events = "CREATE TABLE e (id BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'datagen')";
+    let timed = &[hour[0], events][..];
+    let windows = "TABLE(TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '1' HOUR))";
     let join = |hint: &str| {
         format!(
             "SELECT {hint} o.qty, c.name FROM orders AS o JOIN (SELECT * FROM customers WHERE id > 5) AS c ON o.id = c.id"
@@ -74,6 +77,11 @@ async fn state_is_kept_as_long_as_the_setting_or_the_hint_says() {
         // A hint is for the operators of its own block.
         (&[], "SELECT qty, COUNT(*) AS n FROM (SELECT /*+ STATE_TTL('orders' = '1 d') */ qty FROM orders) AS q GROUP BY qty".into(), &[]),
         (hour, "SELECT qty FROM orders LIMIT 3".into(), &["3600s"]),
+        // What goes with event time does not expire.
+        (timed, "SELECT a.id FROM e AS a JOIN e AS b ON a.id = b.id AND a.ts BETWEEN b.ts AND b.ts + INTERVAL '1' HOUR".into(), &[]),
+        (timed, format!("SELECT COUNT(*) AS n FROM {windows} GROUP BY window_start, window_end"), &[]),
+        (timed, "SELECT SUM(id) OVER (ORDER BY ts) AS s FROM e".into(), &[]),
+        (timed, "SELECT id, COUNT(*) AS n FROM e GROUP BY id".into(), &["3600s"]),
     ] {
         assert_eq!(state_ttls(settings, &query).await.unwrap(), expected, "{query}");
     }
@@ -249,6 +257,49 @@ async fn query(session: &mut Session, query: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn options_of_columns_that_are_not_read_hold() {
+    let home = sluice_tests::scratch().expect("a directory");
+    let mut session = session(home.path());
+    session
+        .execute_text(
+            "CREATE TABLE d (id INT, v INT) WITH ('connector'='datagen', 'fields.id.kind'='sequence', \
+             'fields.id.start'='1', 'fields.id.end'='3', 'fields.v.min'='5', 'fields.v.max'='5')",
+        )
+        .await
+        .unwrap();
+    assert_eq!(query(&mut session, "SELECT id FROM d").await, "+I 1 / +I 2 / +I 3");
+    assert_eq!(query(&mut session, "SELECT v FROM d").await, "+I 5 / +I 5 / +I 5");
+    assert_eq!(query(&mut session, "SELECT 7 AS n FROM d").await, "+I 7 / +I 7 / +I 7");
+    let table = "CREATE TABLE o (id INT) WITH ('connector'='values', 'data-id'='sql-unread')";
+    session.execute_text(table).await.unwrap();
+    session.execute_text("SET 'table.dml-sync' = 'true'").await.unwrap();
+    session.execute_text("INSERT INTO o SELECT id FROM d").await.unwrap();
+    assert_eq!(sluice_values::sink_rows("sql-unread").len(), 3);
+}
+
+/// Programs write such queries.
+#[tokio::test(flavor = "multi_thread")]
+async fn chains_of_hundreds_of_operators_are_planned() {
+    let home = sluice_tests::scratch().expect("a directory");
+    let mut session = session(home.path());
+    session
+        .execute_text(
+            "CREATE TABLE c (id INT) WITH ('connector'='datagen', 'fields.id.kind'='sequence', \
+             'fields.id.start'='398', 'fields.id.end'='401')",
+        )
+        .await
+        .unwrap();
+    let chain = |term: fn(usize) -> String, op: &str| (0..400).map(term).collect::<Vec<_>>().join(op);
+    let (any, all) =
+        (chain(|number| format!("id = {number}"), " OR "), chain(|number| format!("id <> {number}"), " AND "));
+    let (sum, text) = (chain(|_| "id".to_owned(), " + "), chain(|_| "'x'".to_owned(), " || "));
+    assert_eq!(query(&mut session, &format!("SELECT id FROM c WHERE {any}")).await, "+I 398 / +I 399");
+    assert_eq!(query(&mut session, &format!("SELECT id FROM c WHERE {all}")).await, "+I 400 / +I 401");
+    let texts = format!("SELECT {sum} AS s, CHAR_LENGTH({text}) AS n FROM c WHERE id = 400");
+    assert_eq!(query(&mut session, &texts).await, "+I 160000 400");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn batch_mode_puts_a_result_out_once_and_in_order() {
     let home = sluice_tests::scratch().expect("a directory");
     let mut session = session(home.path());
@@ -263,6 +314,16 @@ async fn batch_mode_puts_a_result_out_once_and_in_order() {
         )
         .await
         .unwrap();
+    // Without a table, and without a column.
+    for (text, rows) in [
+        ("SELECT COUNT(*) AS n", "+I 1"),
+        ("SELECT 5 AS n FROM (SELECT 1 UNION ALL SELECT 2) AS t", "+I 5 / +I 5"),
+        ("SELECT COUNT(*) AS n FROM (SELECT 1 UNION ALL SELECT 2) AS t", "+I 2"),
+        ("VALUES (1), (1) ORDER BY 1", "+I 1 / +I 1"),
+        ("SELECT COUNT(*) AS n FROM n", "+I 20000"),
+    ] {
+        assert_eq!(query(&mut session, text).await, rows, "{text}");
+    }
     let joined = "SELECT COUNT(*) AS pairs FROM n AS l JOIN n AS r ON l.id = r.id + 1";
     assert_eq!(query(&mut session, joined).await, "+I 19999");
     assert_eq!(query(&mut session, "SELECT id FROM n ORDER BY id DESC LIMIT 2").await, "+I 20000 / +I 19999");

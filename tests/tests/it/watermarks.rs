@@ -111,6 +111,29 @@ async fn the_least_of_the_splits_of_a_source_counts() {
     world.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_never_had_a_row_becomes_idle() {
+    let name = "never-a-row";
+    let mut world = World::new(name).await;
+    let options = "'scan.watermark.idle-timeout' = '5 s'";
+    world.run(&table(name, "r", "e", "WATERMARK FOR ts AS ts", options)).await;
+    world.run("CREATE VIEW u AS SELECT ts, v FROM l UNION ALL SELECT ts, v FROM e").await;
+    world
+        .start(
+            "SELECT window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE u, DESCRIPTOR(ts), INTERVAL '10' SECOND)) \
+             GROUP BY window_start, window_end",
+        )
+        .await;
+    world.push("l", "01 a 1 / 31 a 2");
+    world.settle().await;
+    world.clock.advance(4_000);
+    world.settle().await;
+    world.expect(&[]).await;
+    world.clock.advance(1_000);
+    world.expect(&["+I 10 1"]).await;
+    world.finish().await;
+}
+
 /// Each split is in the order of its time, and they are far apart: no row is late.
 #[tokio::test(flavor = "multi_thread")]
 async fn splits_that_are_apart_equal_batches() {

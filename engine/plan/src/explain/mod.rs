@@ -64,12 +64,6 @@ fn advice_text(plan: &StreamPlan) -> String {
     text
 }
 
-/// Groups that are windows go with their window.
-fn expires(operation: &Operation) -> bool {
-    let is_window = matches!(operation, Operation::GroupAggregate(aggregate) if aggregate.window_end.is_some());
-    operation.is_stateful() && !is_window
-}
-
 struct Printer<'a> {
     plan: &'a StreamPlan,
     changelog_mode: bool,
@@ -128,7 +122,7 @@ impl Printer<'_> {
     /// How long rows are kept, by input, if not for ever.
     fn state_ttl(&self, id: NodeId) -> String {
         let ttls = self.plan.state_ttl(id);
-        if !expires(&self.plan.node(id).operation) || ttls.iter().all(Option::is_none) {
+        if !self.plan.node(id).operation.expires() || ttls.iter().all(Option::is_none) {
             return String::new();
         }
         let text = |ttl: &Option<Duration>| ttl.map_or_else(|| "never".to_owned(), |ttl| format!("{ttl:?}"));

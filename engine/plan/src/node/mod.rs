@@ -121,6 +121,18 @@ impl Operation {
         )
     }
 
+    /// Whether what it keeps goes some time after it was last written (`table.exec.state.ttl`). Windows, intervals
+    /// and versions go with event time instead.
+    pub fn expires(&self) -> bool {
+        match self {
+            Self::GroupAggregate(aggregate) => aggregate.window_end.is_none(),
+            Self::Join(join) => join.window_ends.is_none(),
+            Self::Rank(rank) => rank.window_end.is_none(),
+            Self::Normalize(_) | Self::UpsertMaterialize(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether the results of many rows together are fewer than those of each: then rows are worth
     /// waiting for. What is put out when its window is over is put out once in any case.
     pub fn gains_by_batches(&self) -> bool {

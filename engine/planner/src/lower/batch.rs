@@ -95,11 +95,21 @@ impl Cut {
         if goes_by_row(query) {
             return Ok(Self { inputs: vec![query.clone()], below: Vec::new(), rest: None });
         }
+        // A node begins when its inputs do, so constants are one where there is nothing else.
+        let with_constants = Self::around(query, false)?;
+        if with_constants.inputs.is_empty() { Self::around(query, true) } else { Ok(with_constants) }
+    }
+
+    /// Cuts around what does not go row by row. Constants stay in it, or are inputs.
+    fn around(query: &LogicalPlan, takes_constants: bool) -> Result<Self> {
+        let stays = |node: &LogicalPlan| {
+            !takes_constants && matches!(node, LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_))
+        };
         let (mut inputs, mut below) = (Vec::new(), Vec::new());
         let rest = query.clone().transform_down(|node| {
             if let Some(rows) = rows_of_window(&node).filter(|rows| !goes_by_row(rows)) {
                 below.push(rows.clone());
-            } else if !goes_by_row(&node) || matches!(node, LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_)) {
+            } else if !goes_by_row(&node) || stays(&node) {
                 return Ok(Transformed::no(node));
             }
             let scan = scan_of(&node, inputs.len())?;

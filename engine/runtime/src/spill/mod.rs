@@ -288,7 +288,8 @@ impl Operator for Spilling {
         }
         let mut partitions = Box::new(Partitions::new(Arc::clone(&self.blueprint), &self.tables, &self.means)?);
         let tables = Tables::of_state(&self.tables);
-        self.restored.replay(&tables, &mut |table, rows| partitions.restore(table, rows))?;
+        let means = &self.means;
+        self.restored.replay(&tables, &mut |table, rows| partitions.take_over(table, rows, means))?;
         self.phase = Phase::Dealt(partitions);
         self.settle()
     }

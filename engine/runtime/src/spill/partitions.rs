@@ -99,7 +99,6 @@ impl Partitions {
 
     /// Deals the state of an instance, which is over with that.
     pub(super) fn deal_out(&mut self, instance: &mut dyn Operator, means: &Means) -> Result<()> {
-        let limit = means.account.allowance() / WAITING;
         if self.keeps_changes {
             instance.snapshot(Scope::Changes, &mut |table, rows| {
                 for (partition, rows) in self.deal(table, &rows)? {
@@ -109,10 +108,13 @@ impl Partitions {
             })?;
             self.all.iter_mut().try_for_each(|partition| self.disk.write_state(&mut partition.changes))?;
         }
-        instance.snapshot(Scope::All, &mut |table, rows| {
-            self.restore(table, rows)?;
-            self.write_waiting(limit)
-        })
+        instance.snapshot(Scope::All, &mut |table, rows| self.take_over(table, rows, means))
+    }
+
+    /// Takes rows of a state table out of a place where the others still are: both together have to fit.
+    pub(super) fn take_over(&mut self, table: usize, rows: ChangelogBatch, means: &Means) -> Result<()> {
+        self.restore(table, rows)?;
+        self.write_waiting(means.account.allowance() / WAITING)
     }
 
     /// Takes rows of a state table back.

@@ -25,6 +25,9 @@ impl OperatorTask {
         let mut sent = Vec::new();
         // Behind a barrier that stops the job nothing may follow until the job goes on.
         let mut has_timers = true;
+        // Operators that wait for rows count from here, whether any come or not.
+        self.chain.tell_time(&mut sent)?;
+        self.outputs.send_all(&mut sent).await?;
         loop {
             let metrics = &self.link.metrics;
             let timer = self.chain.next_timer();

@@ -55,9 +55,15 @@ impl SourceTask {
     /// Reads until the job is done.
     pub(crate) async fn run(mut self) -> Result<()> {
         let mut sent = Vec::new();
+        let mut has_begun = false;
         loop {
             self.link.breathe().await;
             let is_reading = self.phase == Phase::Reading;
+            if is_reading && !has_begun {
+                has_begun = true;
+                // Operators that wait for rows count from here, whether any come or not.
+                self.tell_time(&mut sent).await?;
+            }
             let timer = self.chain.next_timer();
             let is_held = is_reading && self.waits_for_others();
             let clock = &self.link.metrics.clock;
@@ -77,11 +83,15 @@ impl SourceTask {
                 () = async { if let Some(look) = look { look.await } }, if is_held => {}
                 () = timer, if is_reading => {
                     self.link.metrics.clock.enter(Activity::Busy);
-                    self.chain.tell_time(&mut sent)?;
-                    self.outputs.send_all(&mut sent).await?;
+                    self.tell_time(&mut sent).await?;
                 }
             }
         }
+    }
+
+    async fn tell_time(&mut self, sent: &mut Sent) -> Result<()> {
+        self.chain.tell_time(sent)?;
+        self.outputs.send_all(sent).await
     }
 
     /// Whether other sources of its group have to catch up first.

@@ -350,6 +350,32 @@ fn memory_stays_within_the_budget_whatever_the_state_grows_to() {
     }
 }
 
+/// Rows that are dealt to partitions still lie in the place that they come from.
+#[test]
+fn what_is_taken_over_does_not_wait_in_memory() {
+    const LIMIT: u64 = 1 << 20;
+    let case = join(JoinKind::Full, Rows::Identified);
+    let mut run = Run::new(&case, LIMIT);
+    let mut changes = Changes::new(1, Rows::Identified, 4000, 2000);
+    for input in [0, 1].repeat(20) {
+        let batch = changes.batch(input, 200);
+        run.plain.on_batch(input, batch, &mut |_| Ok(())).unwrap();
+    }
+    let Running::Spilling(spilling) = &run.running else { panic!("has no budget") };
+    let mut partitions = Partitions::new(Arc::clone(&spilling.blueprint), &spilling.tables, &spilling.means).unwrap();
+    let (mut rows_of_state, mut most) = (0, 0);
+    run.plain
+        .snapshot(Scope::All, &mut |table, rows| {
+            rows_of_state += rows.num_rows();
+            partitions.take_over(table, rows, &spilling.means)?;
+            most = most.max(partitions.memory());
+            Ok(())
+        })
+        .unwrap();
+    assert!(rows_of_state > 1000 && most > 0, "{rows_of_state} rows");
+    assert!(most as u64 <= LIMIT / 4, "{most} bytes");
+}
+
 #[test]
 fn state_that_fits_is_left_alone() {
     let mut run = Run::new(&rank(Rows::Changing), 1 << 30);
