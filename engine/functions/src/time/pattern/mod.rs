@@ -19,29 +19,18 @@
 //! Names and weeks are those of the locale `US`: a week starts on Sunday, and the first one has the 1st. In the
 //! older format `u` is the day of the week from 1 for Monday, and `F` counts the same days of the week in a month.
 
+mod calendar;
+mod offset;
+
 use std::fmt::Write;
 
 use datafusion_common::Result;
 use sluice_model::Error;
 
+use self::calendar::{DAYS, MONTHS, Width, era, name, parse_name, quarter, week_of_month, week_of_year};
+use self::offset::{parse_offset, write_offset};
 use super::civil::{Day, Moment, SECONDS_PER_DAY, days_of_month, iso_day_of_week};
 use crate::error::external;
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// Which of Java's two formatters a function uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -392,116 +381,11 @@ fn closing(items: &[Item], open: usize) -> usize {
     items.len()
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Width {
-    Initial,
-    Short,
-    Full,
-}
-
-fn name(full: &'static str, width: Width) -> &'static str {
-    match width {
-        Width::Initial => &full[..1],
-        Width::Short => &full[..3],
-        Width::Full => full,
-    }
-}
-
-fn era(is_after: bool, count: usize) -> &'static str {
-    match (is_after, count) {
-        (true, 4) => "Anno Domini",
-        (false, 4) => "Before Christ",
-        (true, 5) => "A",
-        (false, 5) => "B",
-        (true, _) => "AD",
-        (false, _) => "BC",
-    }
-}
-
-fn quarter(day: Day, is_full: bool) -> &'static str {
-    const SHORT: [&str; 4] = ["Q1", "Q2", "Q3", "Q4"];
-    const FULL: [&str; 4] = ["1st quarter", "2nd quarter", "3rd quarter", "4th quarter"];
-    let index = day.month.div_ceil(3) as usize - 1;
-    if is_full { FULL[index] } else { SHORT[index] }
-}
-
-/// The Sunday that a day's week starts with, in days since 1970.
-fn sunday(epoch_days: i64) -> i64 {
-    epoch_days - iso_day_of_week(epoch_days) % 7
-}
-
-/// The year that a week belongs to, and its number there: the week with the 1st of January is the first.
-fn week_of_year(day: Day) -> (i64, i64) {
-    let start = sunday(day.to_epoch_days());
-    let year = Day::from_epoch_days(start + 6).year;
-    let first = sunday(Day { year, month: 1, day: 1 }.to_epoch_days());
-    (i64::from(year), (start - first) / 7 + 1)
-}
-
-fn week_of_month(day: Day) -> i64 {
-    let first = Day { day: 1, ..day };
-    (sunday(day.to_epoch_days()) - sunday(first.to_epoch_days())) / 7 + 1
-}
-
-fn parse_name<'t>(names: &[&'static str], text: &'t str, is_full: bool, style: Style) -> Option<(i64, &'t str)> {
-    let found = |length: usize, expected: &str| {
-        let given = text.get(..length)?;
-        let same = if style == Style::Lenient { given.eq_ignore_ascii_case(expected) } else { given == expected };
-        same.then(|| &text[length..])
-    };
-    names.iter().zip(0..).find_map(|(full, index)| {
-        let short = &full[..full.len().min(3)];
-        let exact = if is_full { *full } else { short };
-        let rest = match style {
-            Style::Strict => found(exact.len(), exact),
-            Style::Lenient => found(full.len(), full).or_else(|| found(short.len(), short)),
-        };
-        rest.map(|rest| (index, rest))
-    })
-}
-
 fn write_fraction(nanos: u32, count: usize, out: &mut String) {
     let start = out.len();
     let _ = write!(out, "{nanos:09}");
     out.truncate(start + count.min(9));
     out.extend(std::iter::repeat_n('0', count.saturating_sub(9)));
-}
-
-fn write_offset(letter: char, count: usize, offset: i64, out: &mut String) {
-    if letter == 'X' && offset == 0 {
-        return out.push('Z');
-    }
-    let sign = if offset < 0 { '-' } else { '+' };
-    let (hours, minutes) = (offset.abs() / 3600, offset.abs() / 60 % 60);
-    let colon = if letter != 'Z' && count == 3 { ":" } else { "" };
-    let _ = match (letter, count, minutes) {
-        ('X' | 'x', 1, 0) => write!(out, "{sign}{hours:02}"),
-        _ => write!(out, "{sign}{hours:02}{colon}{minutes:02}"),
-    };
-}
-
-/// `Z`, `+08`, `+0800`, `+08:00`.
-fn parse_offset(text: &str) -> Option<(i64, &str)> {
-    if let Some(rest) = text.strip_prefix('Z') {
-        return Some((0, rest));
-    }
-    let sign = match text.as_bytes().first()? {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let two = |text: &str| -> Option<i64> {
-        let digits = text.get(..2)?;
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
-    };
-    let hours = two(&text[1..])?;
-    let rest = &text[3..];
-    let after_colon = rest.strip_prefix(':').unwrap_or(rest);
-    let (minutes, rest) = match two(after_colon) {
-        Some(minutes) => (minutes, &after_colon[2..]),
-        None => (0, rest),
-    };
-    Some((sign * (hours * 3600 + minutes * 60), rest))
 }
 
 impl Fields {
@@ -572,68 +456,4 @@ impl Fields {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reformat(text: &str, from: &str, to: &str, style: Style) -> Option<String> {
-        let (moment, _) = Pattern::compile(from, style).unwrap().parse(text)?;
-        let mut out = String::new();
-        Pattern::compile(to, style).unwrap().format(moment, 0, &mut out);
-        Some(out)
-    }
-
-    #[test]
-    fn reads_and_writes_java_patterns() {
-        const ISO: &str = "yyyy-MM-dd HH:mm:ss.SSS";
-        for (text, from, expected) in [
-            ("2021-04-13 20:12:11.123", ISO, Some("2021-04-13 20:12:11.123")),
-            ("20210413201211", "yyyyMMddHHmmss", Some("2021-04-13 20:12:11.000")),
-            ("2021-4-3", "yyyy-M-d", Some("2021-04-03 00:00:00.000")),
-            ("2021-4-3", "yyyy-MM-dd", None),
-            ("2021-04-13T20:12:11Z", "yyyy-MM-dd'T'HH:mm:ss'Z'", Some("2021-04-13 20:12:11.000")),
-            ("2021-04-13T20:12:11+08:00", "yyyy-MM-dd'T'HH:mm:ssXXX", Some("2021-04-13 20:12:11.000")),
-            ("13/Apr/21 08:12 PM", "dd/MMM/yy hh:mm a", Some("2021-04-13 20:12:00.000")),
-            ("2021-04-13", "yyyy-MM-dd[ HH:mm]", Some("2021-04-13 00:00:00.000")),
-            ("2021-04-13 05:06", "yyyy-MM-dd[ HH:mm]", Some("2021-04-13 05:06:00.000")),
-            ("2021-02-30", "yyyy-MM-dd", Some("2021-02-28 00:00:00.000")),
-            ("2021-04-13 x", "yyyy-MM-dd", None),
-            ("2021-13-01", "yyyy-MM-dd", None),
-        ] {
-            assert_eq!(reformat(text, from, ISO, Style::Strict).as_deref(), expected, "{text} {from}");
-        }
-        assert_eq!(
-            reformat("2021-04-13 00:00:00", "yyyy-MM-dd HH:mm:ss", "EEE, d MMMM yy h a Q D ''", Style::Strict)
-                .as_deref(),
-            Some("Tue, 13 April 21 12 AM 2 103 '")
-        );
-        for (text, pattern, expected) in [
-            ("2024-01-01", "YYYY-'W'ww e E EEEEE MMMMM G W", "2024-W01 2 Mon M J AD 1"),
-            ("2024-12-29", "YYYY ww W e c ccc eeee", "2025 01 5 1 1 Sun Sunday"),
-            ("2023-12-31", "YY w W u", "24 1 6 2023"),
-            ("2024-08-10", "QQQ QQQQ QQQQQ q GGGG GGGGG A N", "Q3 3rd quarter 3 3 Anno Domini A 0 0"),
-        ] {
-            assert_eq!(reformat(text, "yyyy-MM-dd", pattern, Style::Strict).as_deref(), Some(expected), "{pattern}");
-        }
-        for bad in ["ddd", "HHH", "aa", "cc", "SSSSSSSSSS", "EEEEEE", "z", "V", "B", "p"] {
-            assert!(Pattern::compile(bad, Style::Strict).is_err(), "{bad}");
-        }
-        assert_eq!(reformat("2024-01", "YYYY-ww", ISO, Style::Strict), None);
-        assert!(Pattern::compile("yyyy-bb", Style::Strict).is_err());
-        assert!(Pattern::compile("'open", Style::Strict).is_err());
-    }
-
-    #[test]
-    fn the_older_format_is_lenient() {
-        const ISO: &str = "yyyy-MM-dd HH:mm:ss";
-        for (text, from, expected) in [
-            ("2021-13-01 25:00:00", ISO, Some("2022-01-02 01:00:00")),
-            ("2021-4-3 1:2:3 and more", ISO, Some("2021-04-03 01:02:03")),
-            ("20210413", "yyyyMMdd", Some("2021-04-13 00:00:00")),
-            ("2021-04-13", ISO, None),
-        ] {
-            assert_eq!(reformat(text, from, ISO, Style::Lenient).as_deref(), expected, "{text} {from}");
-        }
-        let written = reformat("2024-12-29", "yyyy-MM-dd", "u F Y w EEEEE GGGG", Style::Lenient);
-        assert_eq!(written.as_deref(), Some("7 5 2025 1 Sunday AD"));
-    }
-}
+mod tests;
