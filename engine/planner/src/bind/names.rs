@@ -112,7 +112,7 @@ fn name_select(select: &mut Select) {
         let SelectItem::UnnamedExpr(expression) = item else { continue };
         let name = match expression {
             Expr::CompoundIdentifier(parts) => field_name(parts, &tables).map(|name| unused(name, &taken)),
-            Expr::Identifier(_) | Expr::CompoundFieldAccess { .. } => None,
+            Expr::Identifier(_) => None,
             _ => Some(format!("EXPR${index}")),
         };
         if let Some(name) = name {
@@ -185,6 +185,7 @@ mod tests {
     #[test]
     fn expressions_are_numbered() {
         assert_eq!(named("SELECT a, a + 1, 2 FROM t"), "SELECT a, a + 1 AS `EXPR$1`, 2 AS `EXPR$2` FROM t");
+        assert_eq!(named("SELECT a[1], a[1].f FROM t"), "SELECT a[1] AS `EXPR$0`, a[1].f AS `EXPR$1` FROM t");
     }
 
     #[test]

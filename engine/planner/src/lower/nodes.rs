@@ -363,7 +363,8 @@ fn check_subqueries(expression: &Expr) -> Result<()> {
     if !has_subquery.map_err(|error| from_datafusion(error, &[]))? {
         return Ok(());
     }
-    Err(Error::fix("a sub-query as a value is not supported yet unless it is correlated")
+    Err(Error::fix("this sub-query in an expression is not supported yet")
+        .because("an aggregate in it can be compared with the query around by = only, in its WHERE")
         .with_hint("put it into FROM and join it: FROM t JOIN (SELECT MAX(b) AS top FROM u) AS q ON t.b = q.top"))
 }
 
