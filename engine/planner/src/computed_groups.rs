@@ -16,6 +16,8 @@ use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, Result};
 use datafusion_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder};
 
+use crate::subqueries::is_subquery;
+
 /// Takes expressions out of all grouping sets of a plan, and sub-queries out of all its aggregates.
 pub(crate) fn with_computed_groups(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_up_with_subqueries(|node| computed_sets(node)?.transform_data(computed_queries))
@@ -68,7 +70,7 @@ fn computed_queries(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let calls = aggregate.aggr_expr.iter().map(|call| {
         let name = call.schema_name().to_string();
         let replaced = call.clone().transform_down(|part| {
-            if !matches!(part, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)) {
+            if !is_subquery(&part) {
                 return Ok(Transformed::no(part));
             }
             let column = format!("$query{}", computed.len());

@@ -12,9 +12,11 @@
 
 use std::sync::Arc;
 
-use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchemaRef, Result};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Volatility};
+
+use crate::subqueries::is_subquery;
 
 /// Makes queries of rows that are no constants.
 pub(crate) fn with_computed_values(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -23,7 +25,8 @@ pub(crate) fn with_computed_values(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 fn computed(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let LogicalPlan::Values(values) = &plan else { return Ok(Transformed::no(plan)) };
-    if !values.values.iter().flatten().any(is_computed) {
+    let computed = values.values.iter().flatten().map(is_computed).collect::<Result<Vec<_>>>()?;
+    if !computed.contains(&true) {
         return Ok(Transformed::no(plan));
     }
     let mut rows = values.values.iter().map(|row| one_row(row, &values.schema));
@@ -32,17 +35,12 @@ fn computed(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     Ok(Transformed::yes(union.build()?))
 }
 
-fn is_computed(cell: &Expr) -> bool {
-    let mut is_computed = false;
-    let _ = cell.apply(|part| {
-        is_computed |= match part {
-            Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Immutable,
-            Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) => true,
-            _ => false,
-        };
-        Ok(if is_computed { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    });
-    is_computed
+fn is_computed(cell: &Expr) -> Result<bool> {
+    cell.exists(|part| {
+        let is_volatile = matches!(part, Expr::ScalarFunction(call)
+            if call.func.signature().volatility != Volatility::Immutable);
+        Ok(is_volatile || is_subquery(part))
+    })
 }
 
 /// A row as `SELECT` without `FROM`, in the types of all rows.

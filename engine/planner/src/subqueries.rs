@@ -51,12 +51,15 @@ pub(crate) fn rewrite_subqueries(plan: LogicalPlan, context: &dyn OptimizerConfi
     rewritten.map(|rewritten| rewritten.data).map_err(|error| from_datafusion(error, &[]))
 }
 
+/// Whether an expression is a sub-query itself.
+pub(crate) fn is_subquery(expression: &Expr) -> bool {
+    matches!(expression, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_))
+}
+
 /// `a JOIN b ON a.id = b.id AND EXISTS (…)`: of an inner join a condition may as well come behind it.
 fn queries_above_join(node: LogicalPlan) -> DataFusionResult<LogicalPlan> {
     let LogicalPlan::Join(join) = &node else { return Ok(node) };
-    let is_query = |part: &Expr| {
-        part.exists(|part| Ok(matches!(part, Expr::InSubquery(_) | Expr::Exists(_) | Expr::ScalarSubquery(_))))
-    };
+    let is_query = |part: &Expr| part.exists(|part| Ok(is_subquery(part)));
     let (JoinType::Inner, Some(filter)) = (join.join_type, &join.filter) else { return Ok(node) };
     let (mut queries, mut rest) = (Vec::new(), Vec::new());
     for part in split_conjunction_owned(filter.clone()) {

@@ -12,6 +12,7 @@ use sluice_model::SqlType;
 
 use crate::decimal;
 use crate::error::bug;
+use crate::types::as_decimal;
 
 pub(super) fn convert(array: &ArrayRef, from: &SqlType, to: &SqlType) -> Result<ArrayRef> {
     match from {
@@ -19,10 +20,10 @@ pub(super) fn convert(array: &ArrayRef, from: &SqlType, to: &SqlType) -> Result<
         SqlType::Float => from_double(&array.as_primitive::<Float32Type>().unary(f64::from), to),
         SqlType::Double => from_double(array.as_primitive::<Float64Type>(), to),
         SqlType::Decimal(_, scale) => from_decimal(crate::function::decimals(array)?, *scale, to),
-        SqlType::TinyInt => from_integer(&widen(array)?, 3, to),
-        SqlType::SmallInt => from_integer(&widen(array)?, 5, to),
-        SqlType::Int => from_integer(&widen(array)?, 10, to),
-        _ => from_integer(&widen(array)?, 19, to),
+        integer => {
+            let (digits, _) = as_decimal(integer).unwrap_or((decimal::MAX_PRECISION, 0));
+            from_integer(&widen(array)?, digits, to)
+        }
     }
 }
 

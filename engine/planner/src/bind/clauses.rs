@@ -70,18 +70,13 @@ fn plain_groups_of(select: &mut Select) {
 
 #[cfg(test)]
 mod tests {
-    use sqlparser::ast::Statement;
-    use sqlparser::dialect::GenericDialect;
-    use sqlparser::parser::Parser;
-
     use super::*;
+    use crate::bind::testing::query_of;
 
     #[test]
     fn a_query_reads_the_same_in_another_form() {
         let rewritten = |sql: &str| {
-            let Statement::Query(mut query) = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0) else {
-                panic!("a query")
-            };
+            let mut query = query_of(sql);
             fetch_as_limit(&mut query);
             plain_ordinals(&mut query);
             plain_groups(&mut query.body);

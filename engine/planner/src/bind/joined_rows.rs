@@ -150,16 +150,11 @@ impl VisitorMut for Columns {
 
 #[cfg(test)]
 mod tests {
-    use sqlparser::ast::Statement;
-    use sqlparser::dialect::GenericDialect;
-    use sqlparser::parser::Parser;
-
     use super::*;
+    use crate::bind::testing::query_of;
 
     fn joined(sql: &str) -> String {
-        let Statement::Query(mut query) = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0) else {
-            panic!("a query")
-        };
+        let mut query = query_of(sql);
         let SetExpr::Select(select) = query.body.as_mut() else { panic!("a SELECT") };
         join_rows(select, query.order_by.as_mut()).unwrap();
         query.to_string()

@@ -23,6 +23,8 @@ mod rewrite;
 mod set_operation;
 mod shadow;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod using;
 mod version;
 mod window;

@@ -88,16 +88,11 @@ fn find<'a>(name: &Ident, known: &'a [(String, WindowSpec)]) -> Result<&'a Windo
 
 #[cfg(test)]
 mod tests {
-    use sqlparser::ast::Statement;
-    use sqlparser::dialect::GenericDialect;
-    use sqlparser::parser::Parser;
-
     use super::*;
+    use crate::bind::testing::query_of;
 
     fn completed(sql: &str) -> Result<String> {
-        let Statement::Query(mut query) = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0) else {
-            panic!("a query")
-        };
+        let mut query = query_of(sql);
         complete_windows(&mut query.body)?;
         Ok(query.to_string())
     }

@@ -170,14 +170,10 @@ fn collect_tables(from: &TableWithJoins, tables: &mut BTreeSet<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sqlparser::ast::Statement;
-    use sqlparser::dialect::GenericDialect;
-    use sqlparser::parser::Parser;
+    use crate::bind::testing::query_of;
 
     fn named(sql: &str) -> String {
-        let Statement::Query(mut query) = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0) else {
-            panic!("a query")
-        };
+        let mut query = query_of(sql);
         name_columns(&mut query.body);
         query.to_string()
     }

@@ -11,10 +11,9 @@
 use sluice_model::{Error, Result};
 use sqlparser::ast::{BinaryOperator, Expr, Query, SelectItem, SetExpr, Spanned, TableFactor, UnaryOperator, Value};
 use sqlparser::dialect::MySqlDialect;
-use sqlparser::parser::Parser;
 
 use super::literal;
-use super::rewrite::{call, position_of};
+use super::rewrite::{binary, call, position_of, template};
 
 /// Rewrites one expression.
 pub(super) fn rewrite(expression: &mut Expr) -> Result<()> {
@@ -100,18 +99,14 @@ fn over(rows: &Query, width: usize, selected: &str) -> Result<Query> {
     }
     let columns: Vec<String> = (1..=width).map(|place| format!("`${place}`")).collect();
     let text = format!("SELECT {selected} FROM (SELECT 1) AS `$in`({})", columns.join(", "));
-    let bug = |error: sqlparser::parser::ParserError| {
-        Error::bug("a sub-query cannot be selected from").because(error.to_string())
-    };
-    let mut query =
-        Parser::new(&MySqlDialect {}).try_with_sql(&text).and_then(|mut parser| parser.parse_query()).map_err(bug)?;
+    let mut query = template(&MySqlDialect {}, &text)?;
     if let SetExpr::Select(select) = query.body.as_mut()
         && let Some(from) = select.from.first_mut()
         && let TableFactor::Derived { subquery, .. } = &mut from.relation
     {
         **subquery = rows.clone();
     }
-    Ok(*query)
+    Ok(query)
 }
 
 /// Number of columns, where the text alone tells it.
@@ -144,8 +139,4 @@ fn rows_in_list(expression: &mut Expr) {
     let Some(any) = rows.into_iter().reduce(|any, row| binary(any, BinaryOperator::Or, row)) else { return };
     let any = Expr::Nested(Box::new(any));
     *expression = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(any) } } else { any };
-}
-
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }

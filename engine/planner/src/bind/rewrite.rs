@@ -27,6 +27,8 @@ use sqlparser::ast::{
     AccessExpr, BinaryOperator, CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Value, VisitMut, VisitorMut,
 };
+use sqlparser::dialect::Dialect;
+use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Span;
 
 use super::named_windows::complete_windows;
@@ -264,6 +266,16 @@ pub(super) fn position_of_name(name: &ObjectName) -> Option<Position> {
 
 pub(super) fn string(text: String) -> Expr {
     Expr::Value(Value::SingleQuotedString(text).into())
+}
+
+/// A query that is written here, to be filled in.
+pub(super) fn template(dialect: &dyn Dialect, text: &str) -> Result<Query> {
+    let query = Parser::new(dialect).try_with_sql(text).and_then(|mut parser| parser.parse_query());
+    query.map(|query| *query).map_err(|error| Error::bug(format!("'{text}' is no query")).because(error.to_string()))
+}
+
+pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
 pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {

@@ -82,18 +82,13 @@ impl VisitorMut for Renamer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use sqlparser::ast::Statement;
-    use sqlparser::dialect::GenericDialect;
-    use sqlparser::parser::Parser;
-
     use super::*;
+    use crate::bind::testing::query_of;
 
     #[test]
     fn an_inner_name_is_another_table() {
         let separated = |sql: &str| {
-            let Statement::Query(mut query) = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0) else {
-                panic!("a query")
-            };
+            let mut query = query_of(sql);
             separate_names(&mut query);
             query.to_string()
         };

@@ -16,9 +16,8 @@ use sqlparser::ast::{
     TableFactor, VisitMut, VisitorMut,
 };
 use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::Parser;
 
-use super::rewrite::{call, position_of};
+use super::rewrite::{binary, call, position_of, template};
 
 /// Writes the joins of a query's body out.
 pub(super) fn write_out_using(body: &mut SetExpr) -> Result<()> {
@@ -187,11 +186,7 @@ impl Joined {
             let hidden: Vec<String> = hidden.map(|(_, column)| quoted(column)).collect();
             let exclude = if hidden.is_empty() { String::new() } else { format!(" EXCLUDE ({})", hidden.join(", ")) };
             let text = format!("SELECT {}.*{exclude} FROM t", quoted(table));
-            let bug = |error: sqlparser::parser::ParserError| {
-                Error::bug("the columns of a table cannot be selected").because(error.to_string())
-            };
-            let query = Parser::new(&GenericDialect {}).try_with_sql(&text).and_then(|mut parser| parser.parse_query());
-            if let SetExpr::Select(select) = *query.map_err(bug)?.body {
+            if let SetExpr::Select(select) = *template(&GenericDialect {}, &text)?.body {
                 items.extend(select.projection);
             }
         }
@@ -250,8 +245,4 @@ fn column_of(table: &Ident, column: &Ident) -> Expr {
 
 fn quoted(name: &Ident) -> String {
     format!("`{}`", name.value.replace('`', "``"))
-}
-
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }

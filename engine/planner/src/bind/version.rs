@@ -11,12 +11,12 @@ use datafusion_expr::{Extension, LogicalPlan, LogicalPlanBuilder};
 use sluice_model::{Error, Position, Result};
 use sluice_plan::LookupRetry;
 use sqlparser::ast::{
-    BinaryOperator, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, Spanned, TableAlias, TableFactor,
-    TableVersion, VisitMut, VisitorMut,
+    BinaryOperator, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join,
+    JoinConstraint, JoinOperator, ObjectName, Query, Select, Spanned, TableAlias, TableFactor, TableVersion, VisitMut,
+    VisitorMut,
 };
 
-use super::rewrite::string;
+use super::rewrite::{call, string};
 use super::tables::Derived;
 use super::window::PREFIX;
 use super::{Binder, from_datafusion};
@@ -145,23 +145,4 @@ fn take_retry(time: &mut SqlExpr) -> Result<Option<LookupRetry>> {
     let retry = LookupRetry { delay: Duration::from_millis(millis), max_attempts };
     *time = marked.clone();
     Ok(Some(retry))
-}
-
-/// A call of a function that nobody can name.
-fn call(name: &str, arguments: Vec<SqlExpr>) -> SqlExpr {
-    let argument = |value| FunctionArg::Unnamed(FunctionArgExpr::Expr(value));
-    SqlExpr::Function(Function {
-        name: ObjectName::from(vec![Ident::with_quote('`', name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: arguments.into_iter().map(argument).collect(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }

@@ -15,9 +15,9 @@ use sqlparser::ast::{
     Spanned, TableFactor, TableWithJoins, VisitMut, VisitorMut, WindowType, With,
 };
 use sqlparser::dialect::MySqlDialect;
-use sqlparser::parser::Parser;
 
 use super::group_window::rewrite_group_windows;
+use super::rewrite::template;
 
 use super::tables::Derived;
 use super::{Binder, from_datafusion};
@@ -344,12 +344,7 @@ fn descriptor(expression: &SqlExpr) -> Option<Ident> {
 
 /// `SELECT * FROM name`.
 pub(super) fn select_all(name: ObjectName) -> Result<Query> {
-    let text = format!("SELECT * FROM {name}");
-    let bug = |error: sqlparser::parser::ParserError| {
-        Error::bug("a table cannot be selected from").because(error.to_string())
-    };
-    let mut query =
-        Parser::new(&MySqlDialect {}).try_with_sql(&text).and_then(|mut parser| parser.parse_query()).map_err(bug)?;
+    let mut query = template(&MySqlDialect {}, &format!("SELECT * FROM {name}"))?;
     // With the place of the name in the user's text.
     if let SetExpr::Select(select) = query.body.as_mut()
         && let Some(TableWithJoins { relation: TableFactor::Table { name: selected, .. }, .. }) =
@@ -357,7 +352,7 @@ pub(super) fn select_all(name: ObjectName) -> Result<Query> {
     {
         *selected = name;
     }
-    Ok(*query)
+    Ok(query)
 }
 
 pub(super) fn position(location: sqlparser::tokenizer::Location) -> Option<Position> {

@@ -24,7 +24,7 @@ use sluice_plan::{Batch, Distribution, Input, Operation, Output, StreamPlan};
 
 use super::fields::RowFields;
 use super::needs::Needs;
-use super::nodes::{Nodes, with_different_names};
+use super::nodes::Nodes;
 use super::sinks::PreparedSink;
 use super::target::Target;
 use crate::PlannerSettings;
@@ -151,8 +151,7 @@ impl Cut {
             input
         });
         let inputs = inputs.collect();
-        let fields = query.schema().as_arrow().fields().iter().map(|field| field.as_ref().clone());
-        let schema = Arc::new(Schema::new(with_different_names(fields)));
+        let schema = Arc::clone(query.schema().inner());
         let output = Output { schema, changelog: ChangelogMode::APPEND, keys: Vec::new() };
         let batch = Batch { query: rest.clone(), threads: settings.parallelism };
         let id = nodes.state_id("batch", query);

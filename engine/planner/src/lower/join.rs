@@ -11,7 +11,7 @@ use sluice_plan::{Calc, Distribution, Input, Join, JoinKind, Operation, Output};
 
 use super::columns::Columns;
 use super::keys::keeps_order;
-use super::nodes::{Nodes, with_different_names};
+use super::nodes::Nodes;
 use super::time::WindowColumns;
 use crate::bind::from_datafusion;
 use crate::logical::{interval, version};
@@ -199,8 +199,7 @@ pub(super) fn condition(filter: &Expr, join: &datafusion_expr::Join, is_swapped:
     renamed.map(|renamed| renamed.data).map_err(|error| from_datafusion(error, &[]))
 }
 
-/// Columns of both sides; a side that may be missing is nullable. Names are made different, because
-/// expressions further up go by name.
+/// Columns of both sides; a side that may be missing is nullable.
 pub(super) fn joined_schema(outputs: &[Output; 2], kind: JoinKind) -> SchemaRef {
     let nullable = [matches!(kind, JoinKind::Right | JoinKind::Full), matches!(kind, JoinKind::Left | JoinKind::Full)];
     let mark = Arc::new(Field::new("mark", DataType::Boolean, false));
@@ -208,7 +207,7 @@ pub(super) fn joined_schema(outputs: &[Output; 2], kind: JoinKind) -> SchemaRef 
     let sides = sides.flat_map(|(output, nullable)| output.schema.fields().iter().map(move |field| (field, nullable)));
     let fields = sides.chain((kind == JoinKind::LeftMark).then_some((&mark, false)));
     let fields = fields.map(|(field, nullable)| field.as_ref().clone().with_nullable(field.is_nullable() || nullable));
-    Arc::new(Schema::new(with_different_names(fields)))
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// A side that matches at most one row of the other leaves the other's keys unique; otherwise a pair

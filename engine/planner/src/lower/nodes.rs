@@ -20,6 +20,7 @@ use super::scans::{Ports, base_table, is_on_key};
 use super::state_ttl::{hinted_ttl, without_ttl};
 use super::time::Windows;
 use crate::bind::{WINDOW, from_datafusion};
+use crate::subqueries::is_subquery;
 use crate::{ObjectPath, PlannerSettings};
 
 /// A stream plan that grows, and what has been made already.
@@ -358,7 +359,6 @@ fn unnumbered(name: &str, common: &mut Vec<String>) -> String {
 
 /// Sub-queries that the optimiser has not made joins of would run once, when the job starts.
 fn check_subqueries(expression: &Expr) -> Result<()> {
-    let is_subquery = |node: &Expr| matches!(node, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_));
     let has_subquery = expression.exists(|node| Ok(is_subquery(node)));
     if !has_subquery.map_err(|error| from_datafusion(error, &[]))? {
         return Ok(());
@@ -381,8 +381,8 @@ fn check_filter(filter: &Expr, input: &LogicalPlan, changelog: ChangelogMode) ->
 }
 
 /// The query's schema; SQL types of columns that are passed on as they are come from the input.
-/// The columns of a projection. Names are made different: those of two tables may be the same, and
-/// expressions further up go by name.
+/// The columns of a projection, under the names that [`Nodes::add`] would give them: a projection that changes
+/// nothing is none.
 fn output_schema(query: &LogicalPlan, passed: &[Option<usize>], source: &SchemaRef) -> SchemaRef {
     let fields = query.schema().fields().iter().zip(passed).map(|(field, passed)| match passed {
         Some(index) => source.field(*index).clone().with_name(field.name()),
@@ -392,7 +392,7 @@ fn output_schema(query: &LogicalPlan, passed: &[Option<usize>], source: &SchemaR
 }
 
 /// Puts numbers behind names that occur again.
-pub(super) fn with_different_names(fields: impl Iterator<Item = Field>) -> Vec<Field> {
+fn with_different_names(fields: impl Iterator<Item = Field>) -> Vec<Field> {
     let mut names = HashSet::new();
     let different = |field: Field| {
         let mut name = field.name().clone();

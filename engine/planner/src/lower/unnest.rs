@@ -10,7 +10,7 @@ use sluice_plan::{Input, Operation, Output, Unnest};
 
 use super::columns::Columns;
 use super::keys::project_keys;
-use super::nodes::{Nodes, with_different_names};
+use super::nodes::Nodes;
 
 impl Nodes {
     /// A row for each value; what identifies a row identifies it together with the place of the value.
@@ -25,7 +25,7 @@ impl Nodes {
         let names =
             kept.iter().zip(fields).map(|(column, field)| source.schema.field(*column).clone().with_name(field.name()));
         let values = fields.iter().skip(kept.len()).map(|field| field.as_ref().clone());
-        let schema = Arc::new(Schema::new(with_different_names(names.chain(values))));
+        let schema = Arc::new(Schema::new(names.chain(values).collect::<Vec<_>>()));
         let passed: Vec<_> = kept.iter().copied().map(Some).collect();
         let mut keys = project_keys(&source.keys, &passed);
         keys.retain(|_| node.unnesting.ordinality);
