@@ -60,6 +60,7 @@ fn operators() -> Vec<(&'static str, Box<dyn Operator>)> {
     let rank = sluice_plan::Rank {
         partition: vec![0],
         order: vec![SortColumn { column: 1, descending: true, nulls_first: false }],
+        newest_first: false,
         first: 1,
         last: Some(3),
         rank_column: false,

@@ -49,6 +49,7 @@ fn top(last: u64, retracts: bool, ttl: Option<Duration>) -> Box<dyn Operator> {
     let node = sluice_plan::Rank {
         partition: vec![0],
         order: vec![SortColumn { column: 1, descending: true, nulls_first: false }],
+        newest_first: false,
         first: 1,
         last: Some(last),
         rank_column: false,

@@ -30,6 +30,7 @@ impl UpsertMaterialize {
         let newest = sluice_plan::Rank {
             partition: node.key.clone(),
             order: Vec::new(),
+            newest_first: true,
             first: 1,
             last: Some(1),
             rank_column: false,
@@ -38,7 +39,7 @@ impl UpsertMaterialize {
             update_before: false,
             window_end: None,
         };
-        Rank::with_ties(&newest, schema, schema, true).map(Self)
+        Rank::new(&newest, schema, schema).map(Self)
     }
 }
 

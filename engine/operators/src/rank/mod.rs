@@ -74,16 +74,6 @@ impl Rank {
     /// # Errors
     /// A column of a type that cannot be ordered, or be kept.
     pub fn new(node: &sluice_plan::Rank, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
-        Self::with_ties(node, input, output, false)
-    }
-
-    /// `newest_first`: of rows that are equal in the order, the last to arrive is the first.
-    pub(crate) fn with_ties(
-        node: &sluice_plan::Rank,
-        input: &SchemaRef,
-        output: &SchemaRef,
-        newest_first: bool,
-    ) -> Result<Self> {
         let unique_key = node.unique_key.as_deref().filter(|_| node.retracts);
         let identity = match (node.retracts, unique_key) {
             (false, _) => Identity::None,
@@ -102,7 +92,7 @@ impl Rank {
         let windows = node.window_end.map(|end| Windows::new(node, end)).transpose()?;
         let watermark = windows.is_some().then(OpenWindows::<Slot>::state_table);
         Ok(Self {
-            rows: Rows::new(layout.index()?, identity, newest_first),
+            rows: Rows::new(layout.index()?, identity, node.newest_first),
             comparison,
             retracts: node.retracts,
             rank_column: node.rank_column,

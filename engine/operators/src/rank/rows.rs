@@ -9,6 +9,7 @@
 //! A row that is taken out stays readable until [`Rows::settle`], so that the result of a batch can
 //! be told by comparing what a partition held before and after.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
@@ -165,7 +166,11 @@ impl Rows {
     /// True if a row with this order would come behind all of a partition's rows.
     pub(super) fn is_last(&self, slot: Slot, order: &[u8]) -> bool {
         let last = self.partitions[slot as usize].rows.last();
-        last.is_none_or(|last| order >= self.parts(last).0)
+        last.is_none_or(|last| match order.cmp(self.parts(last).0) {
+            Ordering::Less => false,
+            Ordering::Equal => !self.newest_first,
+            Ordering::Greater => true,
+        })
     }
 
     /// Adds a row, or replaces the one with its key. `sequence` is that of a row of a snapshot.

@@ -13,6 +13,7 @@ fn top_2() -> sluice_plan::Rank {
     sluice_plan::Rank {
         partition: vec![0],
         order,
+        newest_first: false,
         first: 1,
         last: Some(2),
         rank_column: false,
@@ -48,6 +49,14 @@ fn keeps_the_first_of_insertions() {
     assert_eq!(operator.run("+I a 2 4 / +I a NULL 5"), "");
     assert_eq!(operator.run("+I b NULL 6 / +I NULL 1 7"), "+I b NULL 6 / +I NULL 1 7");
     assert_eq!(operator.run("+I a 4 8 / +I a 5 9 / +I a 6 10"), "-D a 3 2 / -D a 2 3 / +I a 6 10 / +I a 5 9");
+}
+
+#[test]
+fn keeps_the_newest_of_rows_of_one_time() {
+    let mut operator = harness(sluice_plan::Rank { newest_first: true, last: Some(1), ..top_2() });
+    assert_eq!(operator.run("+I a 1 1 / +I a 1 2"), "+I a 1 2");
+    assert_eq!(operator.run("+I a 1 3"), "-U a 1 2 / +U a 1 3");
+    assert_eq!(operator.run("+I a 0 4"), "");
 }
 
 #[test]
@@ -163,6 +172,7 @@ fn random_node(random: &mut crate::testing::Random) -> sluice_plan::Rank {
     sluice_plan::Rank {
         partition: if random.flag() { vec![0] } else { vec![] },
         order,
+        newest_first: !retracts && random.flag(),
         first,
         last: (random.below(5) > 0).then(|| first + u64::from(random.below(3))),
         rank_column: random.flag(),
@@ -181,6 +191,9 @@ fn naive(node: &sluice_plan::Rank, rows: &[Row]) -> (Vec<String>, Vec<String>) {
     }
     let (mut content, mut ranked) = (Vec::new(), Vec::new());
     for rows in partitions.values_mut() {
+        if node.newest_first {
+            rows.reverse();
+        }
         rows.sort_by(|left, right| {
             let compare = |sort: &SortColumn| {
                 let value = |row: &Row| if sort.column == 1 { row.1 } else { Some(row.2) };

@@ -29,6 +29,9 @@ pub struct Rank {
     pub partition: Vec<usize>,
     /// The order inside a partition.
     pub order: Vec<SortColumn>,
+    /// Of rows that are equal in the order, the last to arrive is the first: the removal of duplicates that
+    /// keeps the last row.
+    pub newest_first: bool,
     /// Rank of the first row that is kept, from 1.
     pub first: u64,
     /// Rank of the last row that is kept; `None`: no limit.

@@ -15,6 +15,7 @@ use super::join::is_in_order;
 use super::keys::{keeps_order, passed_column, project_keys};
 use super::nodes::Nodes;
 use super::time::WindowColumns;
+use crate::logical::{is_processing_time, is_rowtime};
 
 /// A filter on a row number.
 pub(super) struct TopN<'a> {
@@ -202,6 +203,7 @@ impl Nodes {
         let operation = Operation::Rank(Rank {
             partition: partition.clone(),
             order,
+            newest_first: wanted.keeps_newest(plan, ranked.changelog.is_append()),
             first: wanted.first,
             last: wanted.last,
             rank_column: wanted.rank_name.is_some(),
@@ -281,6 +283,17 @@ struct RankOf<'a> {
     last: Option<u64>,
     /// Name of the column of the rank, if it is wanted.
     rank_name: Option<String>,
+}
+
+impl RankOf<'_> {
+    /// Whether the newest of rows of the same time comes first. So it does where only the last row is kept
+    /// (Flink's deduplication), and always by the time of the clock, which is one for many rows.
+    fn keeps_newest(&self, plan: &LogicalPlan, is_append: bool) -> bool {
+        let [SortExpr { expr: Expr::Column(column), asc: false, .. }] = self.order else { return false };
+        let Some(place) = plan.schema().maybe_index_of_column(column) else { return false };
+        let is_last_row = self.first == 1 && self.last == Some(1) && self.rank_name.is_none();
+        is_processing_time(plan, place) || is_last_row && is_append && is_rowtime(plan, place)
+    }
 }
 
 pub(super) fn sort_column(order: &SortExpr, columns: &mut Columns<'_>) -> Result<SortColumn> {

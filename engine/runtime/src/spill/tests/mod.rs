@@ -101,6 +101,7 @@ fn rank(rows: Rows) -> Case {
         // By more than `v` where a key may go and come back: which of equal rows is the older one then hangs
         // on how changes lie in batches, with a budget and without.
         order: vec![order(2), order(1)],
+        newest_first: false,
         first: 1,
         last: Some(2),
         rank_column: false,
