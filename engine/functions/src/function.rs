@@ -329,6 +329,11 @@ pub(crate) struct Function {
     signature: Signature,
 }
 
+/// Whether a function is written as an operator, `a + b`: then it is NULL if one side is.
+pub fn is_infix(function: &ScalarUDF) -> bool {
+    function.inner().downcast_ref::<Function>().is_some_and(|function| function.definition.infix.is_some())
+}
+
 impl Function {
     pub(crate) fn new(definition: Definition, session: &SessionInfo) -> Self {
         let volatility = match definition.stability {

@@ -54,8 +54,9 @@ use datafusion_expr::ScalarUDF;
 
 pub use aggregate::{aggregate_functions, decimal_average, decimal_sum, exact_variance, variance};
 pub use bind::{bind_expr, bind_plan};
-pub use cast::{cast, cast_array, cast_udf, implicit_cast, is_time, keeps_order_of_time};
+pub use cast::{cast, cast_array, cast_udf, implicit_cast, is_cast, is_time, keeps_order_of_time};
 pub use error::from_datafusion;
+pub use function::is_infix;
 pub use planner::expr_planner;
 pub use session::SessionInfo;
 pub use time::wall_clock::WallClock;

@@ -21,6 +21,7 @@ mod lateral_limit;
 mod logical;
 mod lower;
 mod optimize;
+mod outer_values;
 mod row_in;
 mod subqueries;
 mod top_n;

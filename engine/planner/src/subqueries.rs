@@ -26,6 +26,7 @@ use sluice_functions::{SessionInfo, aggregate_functions};
 use sluice_model::Result;
 
 use crate::bind::from_datafusion;
+use crate::outer_values::with_outer_values;
 use crate::row_in::RowIn;
 
 type DataFusionResult<T> = std::result::Result<T, DataFusionError>;
@@ -46,6 +47,7 @@ pub(crate) fn rewrite_subqueries(plan: LogicalPlan, context: &dyn OptimizerConfi
                 false => value(expression, &schema),
             })
         })?;
+        let node = node.transform_data(|node| with_outer_values(node, context))?;
         node.transform_data(|node| with_marks(node, context))
     });
     rewritten.map(|rewritten| rewritten.data).map_err(|error| from_datafusion(error, &[]))

@@ -103,6 +103,11 @@ pub fn cast_udf(target: SqlType, try_cast: bool, session: &SessionInfo) -> Scala
     })
 }
 
+/// Whether a function is a cast, which makes NULL of NULL.
+pub fn is_cast(function: &ScalarUDF) -> bool {
+    function.inner().downcast_ref::<CastFunction>().is_some()
+}
+
 /// Whether a function of one value is a cast between timestamps without a zone, which may cut off
 /// parts of a second but never puts a later time before an earlier one.
 pub fn keeps_order_of_time(function: &ScalarUDF) -> bool {

@@ -142,7 +142,7 @@ impl<'a> Binder<'a> {
                 Some(_) => error,
             }
         })?;
-        let plan = with_computed_groups(plan).and_then(crate::balance::balance);
+        let plan = names::with_different_columns(plan).and_then(with_computed_groups).and_then(crate::balance::balance);
         let plan = plan.map_err(|error| from_datafusion(error, &[]))?;
         sluice_functions::bind_plan(plan, self.session).map_err(|error| from_datafusion(error, &[]))
     }

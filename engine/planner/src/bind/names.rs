@@ -5,7 +5,8 @@
 //! SELECT a + 1 AS `EXPR$0`, r.f AS `f`, t.a, t.r.f AS `f0` FROM t
 //! ```
 //!
-//! A column that is selected again gets a number: `SELECT a, a` has the columns `a` and `a0`.
+//! A column that is selected again gets a number: `SELECT a, a` has the columns `a` and `a0`, and so has
+//! `SELECT x.a, y.a`, if it is no sub-query. Columns of `VALUES` are called `EXPR$0`, `EXPR$1`, …
 //!
 //! Here no table is known yet: `x.y` is a column where the `FROM` names a table `x`, else it is a
 //! field of column `x`.
@@ -14,9 +15,14 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
+use datafusion_expr::{Expr as PlanExpr, LogicalPlan, LogicalPlanBuilder};
+use sluice_model::Result;
 use sqlparser::ast::{
     Expr, Ident, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
+use sqlparser::dialect::MySqlDialect;
+
+use super::rewrite::template;
 
 /// Names the unnamed columns of each `SELECT` of a query's body.
 pub(super) fn name_columns(body: &mut SetExpr) {
@@ -35,6 +41,59 @@ pub(super) fn name_columns(body: &mut SetExpr) {
         }
         _ => {}
     }
+}
+
+/// Names the columns of `VALUES`, which DataFusion calls `column1`, `column2`, …
+///
+/// # Errors
+/// None but bugs.
+pub(super) fn name_values(body: &mut SetExpr) -> Result<()> {
+    match body {
+        SetExpr::Values(values) => {
+            let width = values.rows.first().map_or(0, |row| row.content.len());
+            let columns = (0..width).map(|index| format!("column{} AS `EXPR${index}`", index + 1));
+            let text = format!("SELECT {} FROM (VALUES (1))", columns.collect::<Vec<_>>().join(", "));
+            let mut named = template(&MySqlDialect {}, &text)?.body;
+            if let SetExpr::Select(select) = named.as_mut()
+                && let Some(TableWithJoins { relation: TableFactor::Derived { subquery, .. }, .. }) =
+                    select.from.first_mut()
+            {
+                std::mem::swap(subquery.body.as_mut(), body);
+                *body = *named;
+            }
+            Ok(())
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            name_values(left)?;
+            name_values(right)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives the columns of a result different names: of two tables both may have a column `id`, and the second
+/// one becomes `id0`. Inside of a query the name stays, and is ambiguous.
+///
+/// # Errors
+/// None but bugs.
+pub(super) fn with_different_columns(plan: LogicalPlan) -> datafusion_common::Result<LogicalPlan> {
+    let columns = plan.schema().columns();
+    let mut taken: BTreeSet<String> = columns.iter().map(|column| column.name.clone()).collect();
+    if taken.len() == columns.len() {
+        return Ok(plan);
+    }
+    let mut seen = BTreeSet::new();
+    let named = columns.into_iter().map(|column| {
+        let name = column.name.clone();
+        if seen.insert(name.clone()) {
+            return PlanExpr::Column(column);
+        }
+        let name = unused(&name, &taken);
+        taken.insert(name.clone());
+        PlanExpr::Column(column).alias(name)
+    });
+    let named: Vec<_> = named.collect();
+    LogicalPlanBuilder::from(plan).project(named)?.build()
 }
 
 /// Gives columns that have the name of one before them a number. Columns of two tables may have one name; who
@@ -200,6 +259,14 @@ mod tests {
         assert_eq!(named("SELECT t.a, u.a FROM t, u"), "SELECT t.a, u.a FROM t, u");
         let rows = named("SELECT t.a, u.a FROM t, u EXCEPT SELECT 1, 2");
         assert_eq!(rows, "SELECT t.a, u.a AS `a0` FROM t, u EXCEPT SELECT 1 AS `EXPR$0`, 2 AS `EXPR$1`");
+    }
+
+    #[test]
+    fn values_are_numbered() {
+        let mut query = query_of("VALUES (1, 'a'), (2, 'b')");
+        name_values(&mut query.body).unwrap();
+        let named = "SELECT column1 AS `EXPR$0`, column2 AS `EXPR$1` FROM (VALUES (1, 'a'), (2, 'b'))";
+        assert_eq!(query.to_string(), named);
     }
 
     #[test]

@@ -32,7 +32,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Span;
 
 use super::named_windows::complete_windows;
-use super::names::name_columns;
+use super::names::{name_columns, name_values};
 use super::set_operation::take_set_operations;
 use super::shadow::separate_names;
 use super::using::write_out_using;
@@ -78,7 +78,10 @@ impl VisitorMut for Rewriter {
         frame::plain_named_windows(&mut query.body);
         clauses::fetch_as_limit(query);
         clauses::plain_ordinals(query);
-        ControlFlow::Continue(())
+        match name_values(&mut query.body) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {

@@ -380,9 +380,8 @@ fn check_filter(filter: &Expr, input: &LogicalPlan, changelog: ChangelogMode) ->
         .with_hint("filter by columns of the PRIMARY KEY only"))
 }
 
-/// The query's schema; SQL types of columns that are passed on as they are come from the input.
-/// The columns of a projection, under the names that [`Nodes::add`] would give them: a projection that changes
-/// nothing is none.
+/// The columns of a projection, with the SQL types of the input where they are passed on as they are, under
+/// the names that [`Nodes::add`] would give them: a projection that changes nothing is none.
 fn output_schema(query: &LogicalPlan, passed: &[Option<usize>], source: &SchemaRef) -> SchemaRef {
     let fields = query.schema().fields().iter().zip(passed).map(|(field, passed)| match passed {
         Some(index) => source.field(*index).clone().with_name(field.name()),

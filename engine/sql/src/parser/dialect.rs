@@ -20,9 +20,8 @@ use std::cell::RefCell;
 use sluice_model::Error;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr, TrimWhereField, UnaryOperator, Value,
-    WindowSpec, WindowType,
+    CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr, TrimWhereField, Value, WindowSpec, WindowType,
 };
 use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use sqlparser::keywords::Keyword;
@@ -31,7 +30,7 @@ use sqlparser::tokenizer::{Span, Token};
 
 use super::cursor::Tokens;
 use super::lexer::{is_word, position_of};
-use super::{display, json, reserved, temporal, types};
+use super::{comparison, display, json, reserved, temporal, types};
 
 /// Marks a [`ParserError`] that stands for one of [`FlinkDialect::errors`].
 const MARK: &str = "\u{1}error ";
@@ -166,58 +165,6 @@ impl FlinkDialect {
             return parser.expected_at("a table", parser.get_current_index());
         };
         Ok(Expr::Function(Function { over, ..function }))
-    }
-
-    fn infix(&self, parser: &mut Parser<'_>, left: &Expr) -> Option<Parsed<Expr>> {
-        if temporal::is_unit_behind_paren(parser) {
-            return Some(temporal::difference(self, parser, left));
-        }
-        let negated = usize::from(parser.next_is("NOT"));
-        if parser.next_is("IS") {
-            let negated = usize::from(is_word(parser.symbol_at(1), "NOT"));
-            let is = |word, n| is_word(parser.symbol_at(1 + negated + n), word);
-            if is("DISTINCT", 0) && is("FROM", 1) {
-                return Some(self.is_distinct(parser, left, negated == 1));
-            }
-            return is("JSON", 0).then(|| Ok(is_json(parser, left, negated == 1)));
-        }
-        if !is_word(parser.symbol_at(negated), "BETWEEN") {
-            return None;
-        }
-        let symmetric = is_word(parser.symbol_at(negated + 1), "SYMMETRIC");
-        if !symmetric && !is_word(parser.symbol_at(negated + 1), "ASYMMETRIC") {
-            return None;
-        }
-        (0..negated + 2).for_each(|_| parser.advance_token());
-        Some(self.between(parser, left, negated == 1, symmetric))
-    }
-
-    /// `IS [NOT] DISTINCT FROM`. sqlparser would take all that follows for the right side, `AND` and `OR` too.
-    fn is_distinct(&self, parser: &mut Parser<'_>, left: &Expr, negated: bool) -> Parsed<Expr> {
-        (0..3 + usize::from(negated)).for_each(|_| parser.advance_token());
-        let left = Box::new(left.clone());
-        let right = Box::new(parser.parse_subexpr(self.prec_value(Precedence::Eq))?);
-        Ok(if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) })
-    }
-
-    fn between(&self, parser: &mut Parser<'_>, left: &Expr, negated: bool, symmetric: bool) -> Parsed<Expr> {
-        let precedence = self.prec_value(Precedence::Between);
-        let low = parser.parse_subexpr(precedence)?;
-        parser.expect_keyword(Keyword::AND)?;
-        let high = parser.parse_subexpr(precedence)?;
-        let between = |low: &Expr, high: &Expr| Expr::Between {
-            expr: Box::new(left.clone()),
-            negated,
-            low: Box::new(low.clone()),
-            high: Box::new(high.clone()),
-        };
-        let forward = between(&low, &high);
-        if !symmetric {
-            return Ok(forward);
-        }
-        let op = if negated { BinaryOperator::And } else { BinaryOperator::Or };
-        let both = Expr::BinaryOp { left: Box::new(forward), op, right: Box::new(between(&high, &low)) };
-        Ok(Expr::Nested(Box::new(both)))
     }
 }
 
@@ -360,17 +307,6 @@ pub(super) fn string(parser: &mut Parser<'_>) -> Expr {
             return Expr::Value(Value::SingleQuotedString(text).with_span(span));
         }
     }
-}
-
-/// Reads `IS [NOT] JSON [VALUE | OBJECT | ARRAY | SCALAR]`.
-fn is_json(parser: &mut Parser<'_>, left: &Expr, negated: bool) -> Expr {
-    let span = parser.peek_token_ref().span;
-    (0..2 + usize::from(negated)).for_each(|_| parser.advance_token());
-    let kind = ["VALUE", "OBJECT", "ARRAY", "SCALAR"].into_iter().find(|kind| parser.accept(kind)).unwrap_or("VALUE");
-    let kind = Expr::Value(Value::SingleQuotedString(kind.to_owned()).with_span(span));
-    let name = Ident { value: "IS_JSON".to_owned(), quote_style: None, span };
-    let test = call(name, vec![unnamed(left.clone()), unnamed(kind)]);
-    if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(test) } } else { test }
 }
 
 /// `a` or `(a, b)`: a comma without parentheses separates arguments.
@@ -526,6 +462,6 @@ impl Dialect for FlinkDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, _precedence: u8) -> Option<Parsed<Expr>> {
-        self.infix(parser, expr)
+        comparison::infix(self, parser, expr)
     }
 }

@@ -24,6 +24,7 @@
 //! ```
 
 mod ast;
+mod comparison;
 mod cursor;
 mod dialect;
 mod display;
