@@ -43,6 +43,10 @@ bench-nexmark: setup ## Run the Nexmark queries beside Apache Flink (ARGS="--que
 	cargo build --locked --release -p sluice-benches --bin nexmark
 	"$${CARGO_TARGET_DIR:-target}/release/nexmark" --against flink $(ARGS)
 
+.PHONY: corpus-on-flink
+corpus-on-flink: ## Run tests/slt on Apache Flink, and print what differs (FILES="tests/slt/json.slt")
+	@benches/flink/corpus.sh $(abspath $(FILES))
+
 .PHONY: lint
 lint: ## Check format and lints
 	cargo fmt --all --check

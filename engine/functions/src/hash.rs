@@ -45,14 +45,14 @@ pub(crate) fn of_string(text: &str) -> i32 {
     text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
-/// What Java's classes for these types hash to.
+/// What Java's classes for these types hash to; of texts without the sign.
 fn hash_code(call: &Call<'_>) -> Result<ArrayRef> {
     let sql_type = call.sql_type(0);
     let of_long = |value: i64| (value ^ ((value as u64 >> 32) as i64)) as i32;
     match sql_type {
         SqlType::Char(_) | SqlType::VarChar(_) => {
             let texts = call.strings(0)?;
-            call.primitive::<Int32Type>(|row| Ok(texts.get(row).map(of_string)))
+            call.primitive::<Int32Type>(|row| Ok(texts.get(row).map(|text| of_string(text).wrapping_abs())))
         }
         SqlType::TinyInt | SqlType::SmallInt | SqlType::Int => {
             let values = call.widened(0)?;

@@ -14,26 +14,30 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_schema::Field;
+use arrow_schema::{DataType, Field};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue, TableReference};
 use datafusion_expr::expr::{AggregateFunction, ScalarFunction};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::planner::{
     ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawDictionaryExpr, RawFieldAccessExpr, RawWindowExpr,
 };
+use datafusion_expr::sqlparser::ast::BinaryOperator;
+use datafusion_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion_expr::utils::COUNT_STAR_EXPANSION;
-use datafusion_expr::{Expr, GetFieldAccess, ScalarUDF, lit};
+use datafusion_expr::{Expr, ExprSchemable, GetFieldAccess, Operator, ScalarUDF, cast, lit};
+use sluice_model::SqlType;
 
 use crate::aggregate::check_call;
 use crate::bind::IntervalCall;
 use crate::error::{bug, fix};
+use crate::types::as_decimal;
 use crate::window::plan_value;
 use crate::{SessionInfo, scalar_functions};
 
 /// The planner of Flink's expression syntax, for `ContextProvider::get_expr_planners`.
 pub fn expr_planner(session: &SessionInfo) -> Arc<dyn ExprPlanner> {
     let functions = scalar_functions(session).into_iter().map(|function| (function.name().to_owned(), function));
-    Arc::new(FlinkExprPlanner { functions: functions.collect() })
+    Arc::new(FlinkExprPlanner { functions: functions.collect(), session: session.clone() })
 }
 
 /// Whether the arguments of `COUNT` are `*`, or none.
@@ -61,6 +65,7 @@ fn count_rows(RawAggregateExpr { func, args, distinct, filter, order_by, null_tr
 
 #[derive(Debug)]
 struct FlinkExprPlanner {
+    session: SessionInfo,
     functions: HashMap<String, Arc<ScalarUDF>>,
 }
 
@@ -68,6 +73,29 @@ impl FlinkExprPlanner {
     fn call(&self, name: &str, args: Vec<Expr>) -> Result<Expr> {
         let function = self.functions.get(name).ok_or_else(|| bug(format!("there is no function {name}")))?;
         Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), args)))
+    }
+
+    /// Products and quotients of decimals of so many digits that DataFusion's operator cannot tell their type.
+    fn of_long_decimals(&self, raw: &RawBinaryExpr, schema: &DFSchema) -> Result<Option<Expr>> {
+        let op = match raw.op {
+            BinaryOperator::Multiply => Operator::Multiply,
+            BinaryOperator::Divide => Operator::Divide,
+            _ => return Ok(None),
+        };
+        let types = [raw.left.get_type(schema)?, raw.right.get_type(schema)?];
+        let are_decimals = types.iter().any(|data_type| matches!(data_type, DataType::Decimal128(..)));
+        if !are_decimals || BinaryTypeCoercer::new(&types[0], &op, &types[1]).get_result_type().is_ok() {
+            return Ok(None);
+        }
+        let exact = |side: &Expr, data_type: &DataType| {
+            let digits = as_decimal(&SqlType::of_arrow(data_type));
+            digits.map(|(precision, scale)| cast(side.clone(), DataType::Decimal128(precision, scale as i8)))
+        };
+        let operands = exact(&raw.left, &types[0]).zip(exact(&raw.right, &types[1]));
+        let operator = crate::arithmetic::operator(op, true, &self.session);
+        Ok(operands.zip(operator).map(|((left, right), operator)| {
+            Expr::ScalarFunction(ScalarFunction::new_udf(operator, vec![left, right]))
+        }))
     }
 
     fn plan<T>(&self, name: &str, args: Vec<Expr>) -> Result<PlannerResult<T>> {
@@ -92,6 +120,9 @@ impl ExprPlanner for FlinkExprPlanner {
     }
 
     fn plan_binary_op(&self, raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if let Some(call) = self.of_long_decimals(&raw, schema)? {
+            return Ok(PlannerResult::Planned(call));
+        }
         match crate::bind::interval_call(&raw, schema)? {
             Some(IntervalCall { name, swapped }) => {
                 let RawBinaryExpr { left, right, .. } = raw;

@@ -105,7 +105,8 @@ fn joined_schema(node: &LogicalPlan) -> DataFusionResult<DFSchema> {
 
 fn single_row(expression: Expr) -> DataFusionResult<Transformed<Expr>> {
     let Expr::ScalarSubquery(subquery) = &expression else { return Ok(Transformed::no(expression)) };
-    if is_one_row(&subquery.subquery) || subquery.subquery.max_rows().is_some_and(|rows| rows <= 1) {
+    let is_single = is_one_row(&subquery.subquery) || subquery.subquery.max_rows().is_some_and(|rows| rows <= 1);
+    if is_single && !hides_null(subquery) {
         return Ok(Transformed::no(expression));
     }
     let plan = subquery.subquery.as_ref().clone();
@@ -120,6 +121,12 @@ fn single_row(expression: Expr) -> DataFusionResult<Transformed<Expr>> {
         LogicalPlanBuilder::from(plan).aggregate(none, [Expr::AggregateFunction(call).alias(name)])?.build()?;
     let (outer_ref_columns, spans) = (subquery.outer_ref_columns.clone(), subquery.spans.clone());
     Ok(Transformed::yes(Expr::ScalarSubquery(Subquery { subquery: Arc::new(checked), outer_ref_columns, spans })))
+}
+
+/// Whether a sub-query has a column without NULLs and yet may be NULL: while there is no row. `SINGLE_VALUE` says so.
+fn hides_null(subquery: &Subquery) -> bool {
+    subquery.outer_ref_columns.is_empty()
+        && subquery.subquery.schema().fields().first().is_some_and(|field| !field.is_nullable())
 }
 
 /// Whether a plan is an aggregate of all rows, which has one row even if there are none.

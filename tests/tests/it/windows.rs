@@ -206,9 +206,29 @@ async fn the_best_groups_of_a_window_and_the_last_row_of_one() {
          ORDER BY ts DESC) AS rn FROM {TUMBLE_L}) WHERE rn = 1"
     );
     world.start(&query).await;
-    world.push("l", "01 a 1 / 05 a 5 / 03 a 3 / 04 b 7 / 12 a 9");
+    world.push("l", "01 a 1 / 05 a 4 / 05 a 5 / 03 a 3 / 04 b 7 / 12 a 9");
     world.expect(&["+I 00 a 5", "+I 00 b 7"]).await;
     world.finish().await;
+}
+
+/// Sums of a window and their total, each put out once; a late row counts in none.
+#[tokio::test(flavor = "multi_thread")]
+async fn groupings_of_a_window_are_put_out_once() {
+    for (name, parallelism) in [("window-rollup-1", 1), ("window-rollup-3", 3)] {
+        let mut world = World::new(name).await;
+        world.run(&format!("SET 'parallelism.default' = '{parallelism}'")).await;
+        let query = format!(
+            "SELECT window_end, k, SUM(v) AS s, GROUPING(k) AS g FROM {TUMBLE_L} \
+             GROUP BY window_start, window_end, ROLLUP (k)"
+        );
+        world.start(&query).await;
+        world.push("l", "01 a 1 / 05 a 5 / 03 b 3 / 12 a 9");
+        let first = ["+I 10 NULL 9 1", "+I 10 a 6 0", "+I 10 b 3 0"];
+        world.expect(&first).await;
+        world.push("l", "04 a 99 / 20 c 1");
+        world.expect(&[&first[..], &["+I 20 NULL 9 1", "+I 20 a 9 0"]].concat()).await;
+        world.finish().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

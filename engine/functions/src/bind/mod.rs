@@ -93,6 +93,7 @@ impl<'s> Binder<'s> {
                 return Ok(Transformed::new_transformed(Expr::Literal(number.unwrap_or(value), metadata), changed));
             }
             Expr::BinaryExpr(node) => self.bind_binary(node, schema)?,
+            Expr::Negative(operand) => self.bind_negative(*operand, schema)?,
             Expr::Between(node) => self.bind_between(node, schema)?,
             Expr::InList(node) => self.bind_in_list(node, schema)?,
             Expr::Like(node) => self.bind_like(node, schema)?,

@@ -1,8 +1,8 @@
 //! Arithmetic and comparisons.
 
-use datafusion_common::{DFSchema, Result};
+use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{Between, BinaryExpr, Case, InList};
-use datafusion_expr::{Expr, Operator};
+use datafusion_expr::{Expr, Operator, lit};
 use sluice_model::{Error, SqlType};
 
 use super::{Binder, call};
@@ -38,6 +38,19 @@ impl Binder<'_> {
         }
     }
 
+    /// `-a`: of the smallest integer it is that integer, where DataFusion's operator fails.
+    pub(super) fn bind_negative(&self, operand: Expr, schema: &DFSchema) -> Result<Expr> {
+        let zero = match type_of(&operand, schema)? {
+            SqlType::TinyInt => ScalarValue::Int8(Some(0)),
+            SqlType::SmallInt => ScalarValue::Int16(Some(0)),
+            SqlType::Int => ScalarValue::Int32(Some(0)),
+            SqlType::BigInt => ScalarValue::Int64(Some(0)),
+            _ => return Ok(Expr::Negative(Box::new(operand))),
+        };
+        let is_constant = operand.column_refs().is_empty();
+        Ok(if is_constant { Expr::Negative(Box::new(operand)) } else { lit(zero) - operand })
+    }
+
     fn bind_arithmetic(
         &self,
         (left, left_type): (Expr, &SqlType),
@@ -68,10 +81,13 @@ impl Binder<'_> {
         let left = cast(left, left_type, &common, false, self.session)?;
         let right = cast(right, right_type, &common, false, self.session)?;
         let function = is_integer(&common).then(|| arithmetic::operator(op, false, self.session)).flatten();
-        Ok(match function {
+        let result = match function {
             Some(function) => call(&function, vec![left, right]),
             None => native(left, right),
-        })
+        };
+        // What is left is smaller than the divisor, and of its type.
+        let is_remainder = op == Operator::Modulo && is_integer(&common) && *right_type != SqlType::Null;
+        if is_remainder { cast(result, &common, right_type, false, self.session) } else { Ok(result) }
     }
 
     /// `t ± interval`: DataFusion's, but the precision of `t` stays.
@@ -193,13 +209,18 @@ fn comparable(left: &SqlType, right: &SqlType) -> Option<(SqlType, SqlType)> {
         return Some((left.clone(), right.clone()));
     }
     match (is_string(left), is_string(right)) {
-        (true, false) => is_comparable_with_text(right).then(|| (right.clone(), right.clone())),
-        (false, true) => is_comparable_with_text(left).then(|| (left.clone(), left.clone())),
+        (true, false) => is_comparable_with_text(right).then(|| (of_text(right), right.clone())),
+        (false, true) => is_comparable_with_text(left).then(|| (left.clone(), of_text(left))),
         (true, true) => Some((left.clone(), right.clone())),
         // DataFusion compares numbers of different types by their values.
         (false, false) if is_numeric(left) && is_numeric(right) => Some((left.clone(), right.clone())),
         (false, false) => common_type(&[left.clone(), right.clone()]).map(|common| (common.clone(), common)),
     }
+}
+
+/// The type in which a text is compared with a value: one that has room for more digits than a decimal.
+fn of_text(other: &SqlType) -> SqlType {
+    if matches!(other, SqlType::Decimal(..)) { SqlType::Double } else { other.clone() }
 }
 
 pub(super) fn incompatible(op: Operator, left: &SqlType, right: &SqlType) -> datafusion_common::DataFusionError {

@@ -35,7 +35,7 @@ use sluice_model::{Error, SqlType};
 
 use crate::SessionInfo;
 use crate::error::{bug, external, from_datafusion};
-use crate::types::{field_of, is_binary, is_float, is_integer, is_string};
+use crate::types::{as_decimal, field_of, is_binary, is_float, is_integer, is_string};
 
 pub(crate) use interval::{MILLIS_PER_DAY, millis as millis_of_interval, of_millis as interval_of_millis};
 pub(crate) use matrix::{can_cast_implicitly, is_comparable_with_text};
@@ -212,7 +212,11 @@ impl ScalarUDFImpl for CastFunction {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         let [field] = args.arg_fields else { return Err(bug("a cast has one argument")) };
-        let overflows = matches!(self.target, SqlType::Decimal(..));
+        let overflows = match self.target {
+            SqlType::Decimal(precision, scale) => as_decimal(&SqlType::of_field(field))
+                .is_none_or(|(p, s)| scale < s || precision - scale < p.saturating_sub(s)),
+            _ => false,
+        };
         let nullable = field.is_nullable() || self.try_cast || overflows;
         Ok(Arc::new(field_of(self.name(), &self.target, nullable)))
     }

@@ -46,7 +46,7 @@ pub(super) fn booleans(array: &ArrayRef, mode: Mode) -> Result<ArrayRef> {
     let texts: &StringArray = array.as_string();
     let mut values = Vec::with_capacity(texts.len());
     for text in texts {
-        let value = text.map(trim).and_then(parse_boolean);
+        let value = text.and_then(parse_boolean);
         if let (Some(text), None, false) = (text, value, mode.try_cast) {
             return Err(cannot_cast(text, &SqlType::Boolean));
         }

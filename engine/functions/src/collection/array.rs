@@ -173,13 +173,14 @@ fn union(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
+/// The elements that the second array does not have, each once.
 fn except(call: &Call<'_>) -> Result<ArrayRef> {
     let pool = Pool::new(call, 0..2, true)?;
     pool.lists(call, |row, positions| {
         let (Some(left), Some(right)) = (pool.list(0, row), pool.list(1, row)) else { return Ok(false) };
-        let excluded = right.map(|position| pool.row(position)).collect::<Result<HashSet<_>>>()?;
+        let mut excluded = right.map(|position| pool.row(position)).collect::<Result<HashSet<_>>>()?;
         for position in left {
-            if !excluded.contains(&pool.row(position)?) {
+            if excluded.insert(pool.row(position)?) {
                 positions.push(position as u32);
             }
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, StructArray, UInt32Array};
 use arrow_buffer::OffsetBuffer;
+use arrow_row::{RowConverter, SortField};
 use arrow_schema::DataType;
 use datafusion_common::Result;
 use sluice_model::SqlType;
@@ -68,7 +69,39 @@ fn map(call: &Call<'_>) -> Result<ArrayRef> {
         return Err(fix("a key of a MAP is NULL"));
     }
     let values = interleaved(call, 1)?;
-    build_map(&call.returns, keys, values, OffsetBuffer::from_lengths(vec![pairs; call.rows]), None)
+    let (places, lengths) = last_of_each_key(&keys, pairs)?;
+    let take = |array: &ArrayRef, places| arrow_select::take::take(array, &UInt32Array::from(places), None);
+    let (keys, values) = match places {
+        Some((keys_at, values_at)) => (take(&keys, keys_at)?, take(&values, values_at)?),
+        None => (keys, values),
+    };
+    build_map(&call.returns, keys, values, OffsetBuffer::from_lengths(lengths), None)
+}
+
+/// Places of keys and of their values.
+type Entries = (Vec<u32>, Vec<u32>);
+
+/// Of maps of so many entries each: where their keys and values stand, with the last value of a key that comes
+/// again, and how many each map has left. `None`: all are left.
+fn last_of_each_key(keys: &ArrayRef, pairs: usize) -> Result<(Option<Entries>, Vec<usize>)> {
+    let converter = RowConverter::new(vec![SortField::new(keys.data_type().clone())])?;
+    let rows = converter.convert_columns(std::slice::from_ref(keys))?;
+    let (mut keys_at, mut values_at) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
+    let mut lengths = Vec::new();
+    for start in (0..keys.len()).step_by(pairs.max(1)) {
+        let before = keys_at.len();
+        for place in start..start + pairs {
+            let same = |other: &usize| rows.row(*other) == rows.row(place);
+            if !(start..place).any(|other| same(&other)) {
+                let last = (place..start + pairs).rev().find(same).unwrap_or(place);
+                keys_at.push(place as u32);
+                values_at.push(last as u32);
+            }
+        }
+        lengths.push(keys_at.len() - before);
+    }
+    let is_whole = keys_at.len() == keys.len();
+    Ok(((!is_whole).then_some((keys_at, values_at)), lengths))
 }
 
 /// Every second argument, row by row.

@@ -25,7 +25,7 @@ use crate::types::is_numeric;
 
 pub(super) fn definitions() -> Vec<Definition> {
     vec![
-        Definition::new("__collect", &[Kind::Array], SqlType::Null, collect).returns(collected),
+        Definition::new("__collect", &[Kind::Array], SqlType::Null, collect).returns(collected).not_null(),
         Definition::new("__percentile", &[], SqlType::Null, percentile)
             .parameters(numbers_and_shares)
             .returns(percentile_type)
@@ -41,7 +41,7 @@ fn collected(arguments: &Arguments<'_>) -> Result<SqlType> {
     }
 }
 
-/// The different values of an array in ascending order, with their number.
+/// The different values of an array in ascending order, with their number; of no array there are none.
 fn collect(call: &Call<'_>) -> Result<ArrayRef> {
     let array = call.array(0)?;
     let list = array.as_list::<i32>();
@@ -66,7 +66,7 @@ fn collect(call: &Call<'_>) -> Result<ArrayRef> {
     }
     let keys = arrow_select::take::take(list.values(), &UInt32Array::from(firsts), None)?;
     let values: ArrayRef = Arc::new(Int32Array::from(counts));
-    build_map(&call.returns, keys, values, OffsetBuffer::from_lengths(lengths), list.nulls().cloned())
+    build_map(&call.returns, keys, values, OffsetBuffer::from_lengths(lengths), None)
 }
 
 /// Numbers as `DOUBLE`s, one share or several, how often each number counts.

@@ -57,10 +57,10 @@ pub(super) enum Found<'v> {
 }
 
 impl Path {
-    /// Compiles a path.
+    /// Compiles a path; `a.b` is `$.a.b`.
     ///
     /// # Errors
-    /// It does not begin with `$`, or has a step that is not known.
+    /// It has a step that is not known.
     pub(super) fn compile(text: &str) -> Result<Self> {
         let trimmed = text.trim();
         let (mode, rest) = match (trimmed.strip_prefix("lax"), trimmed.strip_prefix("strict")) {
@@ -69,7 +69,11 @@ impl Path {
             // Flink's default.
             _ => (Mode::Strict, trimmed),
         };
-        let steps = rest.trim_start().strip_prefix('$').and_then(parse_steps);
+        let rest = rest.trim_start();
+        let steps = match rest.strip_prefix('$') {
+            Some(steps) => parse_steps(steps),
+            None => parse_steps(&format!(".{rest}")),
+        };
         let steps = steps.ok_or_else(|| {
             external(
                 Error::fix(format!("'{text}' is not a JSON path that can be followed"))
@@ -86,12 +90,29 @@ impl Path {
             return one.map_or(Found::Nothing, Found::One);
         }
         let (mut current, mut next) = (vec![value], Vec::new());
+        let mut is_definite = true;
         for step in &self.steps {
+            // Up to the first step of several values the path has to lead somewhere.
+            is_definite &= match step {
+                Step::Field(_) | Step::Index(_) if is_definite && child(current[0], step).is_none() => {
+                    return self.nothing();
+                }
+                Step::Slice(..) | Step::Indexes(_) if is_definite && !current[0].is_array() => return self.nothing(),
+                step => step.is_definite(),
+            };
             current.iter().for_each(|value| follow(value, step, &mut next));
             std::mem::swap(&mut current, &mut next);
             next.clear();
         }
         Found::Many(current)
+    }
+
+    /// What a path of several values leads to that does not fit the text.
+    fn nothing<'v>(&self) -> Found<'v> {
+        match self.mode {
+            Mode::Lax => Found::Many(Vec::new()),
+            Mode::Strict => Found::Nothing,
+        }
     }
 }
 
@@ -218,7 +239,12 @@ mod tests {
         assert_eq!(find("$.a[0, 1]['b c', 'z']"), "1 2");
         assert_eq!(find("$.['d']"), "null");
         assert_eq!(find("$"), value.to_string());
-        for wrong in ["a.b", "$.a[?(@.b > 1)]", "$.", "$..", "$[", "$['a'", "$[1,]"] {
+        assert_eq!(find("a[1]['b c']"), "2");
+        assert_eq!(find("$.x[*]"), "nothing");
+        assert_eq!(find("lax $.x[*]"), "");
+        assert_eq!(find("$.d[*]"), "");
+        assert_eq!(find("$.d[0:1]"), "nothing");
+        for wrong in ["$.a[?(@.b > 1)]", "$.", "$..", "$[", "$['a'", "$[1,]"] {
             assert!(Path::compile(wrong).is_err(), "{wrong}");
         }
     }

@@ -88,9 +88,9 @@ impl Documents {
 /// Why there is no value.
 #[derive(Debug)]
 enum Missing {
-    /// The path leads to nothing, or to `null`.
+    /// A lax path leads to nothing, to `null` or to what is not wanted, or the text is no JSON.
     Empty,
-    /// The text is no JSON, the path does not fit it, or the value is not of the type.
+    /// A strict path does so, or the value is not of the type.
     Error(String),
 }
 
@@ -104,10 +104,21 @@ impl Missing {
 }
 
 fn find<'v>(document: &'v Document, path: &Path) -> Result<Found<'v>, Missing> {
-    let document = document.as_ref().map_err(|error| Missing::Error(error.to_string()))?;
-    match path.find(document) {
-        Found::Nothing if path.mode == Mode::Strict => Err(Missing::Error("the path leads to nothing".to_owned())),
-        found => Ok(found),
+    match (document, path.mode) {
+        (Err(_), Mode::Lax) => Ok(Found::Nothing),
+        (Err(error), Mode::Strict) => Err(Missing::Error(error.to_string())),
+        (Ok(document), mode) => match path.find(document) {
+            Found::Nothing if mode == Mode::Strict => Err(Missing::Error("the path leads to nothing".to_owned())),
+            found => Ok(found),
+        },
+    }
+}
+
+/// A path that leads to something else than is wanted: a lax one leads to nothing then.
+fn unfit(path: &Path, why: &str) -> Missing {
+    match path.mode {
+        Mode::Lax => Missing::Empty,
+        Mode::Strict => Missing::Error(why.to_owned()),
     }
 }
 
@@ -183,9 +194,9 @@ fn json_value(call: &Call<'_>) -> Result<ArrayRef> {
 fn scalar<'v>(document: &'v Document, path: &Path) -> Result<&'v Value, Missing> {
     match find(document, path)? {
         Found::One(Value::Object(_) | Value::Array(_)) | Found::Many(_) => {
-            Err(Missing::Error("the path leads to an object or an array".to_owned()))
+            Err(unfit(path, "the path leads to an object or an array"))
         }
-        Found::One(Value::Null) | Found::Nothing => Err(Missing::Empty),
+        Found::One(Value::Null) | Found::Nothing => Err(unfit(path, "the path leads to null")),
         Found::One(value) => Ok(value),
     }
 }
@@ -213,19 +224,22 @@ enum Fragment<'v> {
     Plain(&'v Value),
     /// Values that become an array.
     Wrapped(Vec<&'v Value>),
+    /// Values whose array becomes the one element of an array.
+    Nested(Vec<&'v Value>),
 }
 
 /// An object or an array, unless a wrapper makes one.
 fn fragment<'v>(document: &'v Document, path: &Path, wrapper: &str) -> Result<Fragment<'v>, Missing> {
     match (find(document, path)?, wrapper) {
-        (Found::Nothing | Found::One(Value::Null), _) => Err(Missing::Empty),
+        (Found::Nothing | Found::One(Value::Null), _) => Err(unfit(path, "the path leads to null")),
+        (Found::Many(values), "UNCONDITIONAL") => Ok(Fragment::Nested(values)),
         (Found::Many(values), _) => Ok(Fragment::Wrapped(values)),
         (Found::One(value), "UNCONDITIONAL") => Ok(Fragment::Wrapped(vec![value])),
         (Found::One(value @ Value::Array(_)), _) => Ok(Fragment::Plain(value)),
         (Found::One(value), "CONDITIONAL") => Ok(Fragment::Wrapped(vec![value])),
         (Found::One(value @ Value::Object(_)), _) => Ok(Fragment::Plain(value)),
         (Found::One(value), _) => {
-            Err(Missing::Error(format!("the path leads to {value}, which is no object and no array")))
+            Err(unfit(path, &format!("the path leads to {value}, which is no object and no array")))
         }
     }
 }
@@ -234,12 +248,10 @@ impl Fragment<'_> {
     fn write(&self, out: &mut String) {
         match self {
             Self::Plain(value) => write_sorted(value, out),
-            Self::Wrapped(values) => {
+            Self::Wrapped(values) => write_array(values, out),
+            Self::Nested(values) => {
                 out.push('[');
-                for (index, value) in values.iter().enumerate() {
-                    out.push_str(if index == 0 { "" } else { "," });
-                    write_sorted(value, out);
-                }
+                write_array(values, out);
                 out.push(']');
             }
         }
@@ -249,10 +261,19 @@ impl Fragment<'_> {
     fn items(&self) -> Option<Vec<&Value>> {
         match self {
             Self::Plain(Value::Array(items)) => Some(items.iter().collect()),
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Nested(_) => None,
             Self::Wrapped(values) => Some(values.clone()),
         }
     }
+}
+
+fn write_array(values: &[&Value], out: &mut String) {
+    out.push('[');
+    for (index, value) in values.iter().enumerate() {
+        out.push_str(if index == 0 { "" } else { "," });
+        write_sorted(value, out);
+    }
+    out.push(']');
 }
 
 /// What a clause of `JSON_QUERY` gives for a row without a value.
@@ -377,8 +398,8 @@ fn json_exists(call: &Call<'_>) -> Result<ArrayRef> {
         let found = match documents.get(row)? {
             None => None,
             Some((document, path)) => match find(&document, path) {
-                Ok(Found::Many(values)) => Some(!values.is_empty()),
-                Ok(found) => Some(!matches!(found, Found::Nothing)),
+                // A path of several values leads to a list of them, which is there even if it is empty.
+                Ok(found) => Some(!matches!(found, Found::Nothing | Found::One(Value::Null))),
                 Err(missing) => match clause {
                     "TRUE" => Some(true),
                     "UNKNOWN" => None,

@@ -121,7 +121,11 @@ fn writer<'a>(values: &'a ArrayRef, sql_type: &SqlType, is_json: bool, mode: Mod
         }
         number if crate::types::is_numeric(number) => {
             let texts = convert(values, sql_type, &SqlType::STRING, mode)?;
-            Box::new(move |at, out| out.push_str(texts.as_string::<i32>().value(at)))
+            Box::new(move |at, out| match texts.as_string::<i32>().value(at) {
+                // JSON has no such numbers.
+                text @ ("NaN" | "Infinity" | "-Infinity") => write_quoted(text, out),
+                text => out.push_str(text),
+            })
         }
         SqlType::Binary(_) | SqlType::VarBinary(_) => {
             let values = values.as_binary::<i32>();

@@ -151,7 +151,7 @@ impl Charset {
             Self::Latin1 => out.extend(text.chars().map(limited(0x100))),
             Self::Utf8 => out.extend_from_slice(text.as_bytes()),
             Self::Utf16 { little_endian, mark } => {
-                let units = mark.then_some(0xFEFF).into_iter().chain(text.encode_utf16());
+                let units = (mark && !text.is_empty()).then_some(0xFEFF).into_iter().chain(text.encode_utf16());
                 out.extend(
                     units.flat_map(|unit: u16| if little_endian { unit.to_le_bytes() } else { unit.to_be_bytes() }),
                 );

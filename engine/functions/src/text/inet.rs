@@ -21,7 +21,7 @@ pub(super) fn definitions() -> Vec<Definition> {
     ]
 }
 
-/// An integer of any width, as it is: a negative one stands for its bits.
+/// An integer of any width.
 fn integer(given: &[DataType]) -> Option<Vec<DataType>> {
     match given {
         [DataType::Null] => Some(vec![DataType::Int64]),
@@ -52,15 +52,10 @@ fn address(text: &str) -> Option<i64> {
 }
 
 fn inet_ntoa(call: &Call<'_>) -> Result<ArrayRef> {
-    let (numbers, mask) = match call.cells_of_any(0)?.array().data_type() {
-        DataType::Int8 => (call.widened(0)?, 0xFF),
-        DataType::Int16 => (call.widened(0)?, 0xFFFF),
-        DataType::Int32 => (call.widened(0)?, 0xFFFF_FFFF),
-        _ => (call.widened(0)?, -1),
-    };
+    let numbers = call.widened(0)?;
     call.write_strings(|row, out| {
         let Some(number) = numbers.get(row) else { return Ok(false) };
-        let Ok(number) = u32::try_from(number & mask) else { return Ok(false) };
+        let Ok(number) = u32::try_from(number) else { return Ok(false) };
         let [a, b, c, d] = number.to_be_bytes();
         let _ = write!(out, "{a}.{b}.{c}.{d}");
         Ok(true)

@@ -95,9 +95,10 @@ fn push_literal(char: char, regex: &mut String) {
     regex.push_str(&regex::escape(char.encode_utf8(&mut [0; 4])));
 }
 
-/// SQL's regular expressions: `%` and `_` as in `LIKE`; `| * + ? {m,n} ( ) [ ]` as usual.
+/// SQL's regular expressions: `%` as in `LIKE`; `_` and `.` for a character that ends no line; `^` and
+/// `| * + ? {m,n} ( ) [ ]` as usual. As Calcite's `Like.sqlToRegexSimilar` reads them.
 fn similar_to_regex(pattern: &str, escape: Option<char>) -> Result<String> {
-    let mut regex = String::from("(?s)^(?:");
+    let mut regex = String::from("^(?:");
     let mut chars = pattern.chars();
     let mut in_class = false;
     while let Some(char) = chars.next() {
@@ -110,9 +111,9 @@ fn similar_to_regex(pattern: &str, escape: Option<char>) -> Result<String> {
                 in_class = char == '[';
                 regex.push(char);
             }
-            '%' if !in_class => regex.push_str(".*"),
-            '_' if !in_class => regex.push('.'),
-            '|' | '*' | '+' | '?' | '{' | '}' | '(' | ')' if !in_class => regex.push(char),
+            '%' if !in_class => regex.push_str("(?s:.*)"),
+            '_' | '.' if !in_class => regex.push_str(r"[^\n\r\u{85}\u{2028}\u{2029}]"),
+            '^' | '|' | '*' | '+' | '?' | '{' | '}' | '(' | ')' if !in_class => regex.push(char),
             '^' | '-' | ':' if in_class => regex.push(char),
             char => push_literal(char, &mut regex),
         }

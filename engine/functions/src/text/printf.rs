@@ -27,7 +27,7 @@ use crate::types::{common_type, is_integer};
 pub(super) fn definitions() -> Vec<Definition> {
     vec![
         Definition::new("printf", &[], SqlType::STRING, printf).parameters(format_and_values).nullable(),
-        Definition::new("elt", &[], SqlType::Null, elt).parameters(index_and_texts).returns(elt_type).fallible(),
+        Definition::new("elt", &[], SqlType::Null, elt).parameters(index_and_texts).returns(elt_type).nullable(),
     ]
 }
 
@@ -52,19 +52,17 @@ fn elt_type(arguments: &Arguments<'_>) -> Result<SqlType> {
     common_type(&arguments.sql_types()[1..]).ok_or_else(|| fix("the arguments of ELT have no common type"))
 }
 
-/// The n-th of the texts, from 1; out of their range is an error.
+/// The n-th of the texts, from 1; NULL out of their range.
 fn elt(call: &Call<'_>) -> Result<ArrayRef> {
     let indexes = call.integers(0)?;
     let texts = (1..call.len()).map(|index| call.array(index)).collect::<Result<Vec<_>>>()?;
     let nulls = arrow_array::new_null_array(call.return_type, 1);
     let mut places = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
-        places.push(match indexes.get(row) {
+        let index = indexes.get(row).and_then(|index| usize::try_from(index).ok());
+        places.push(match index.filter(|index| (1..=texts.len()).contains(index)) {
+            Some(index) => (index - 1, row),
             None => (texts.len(), 0),
-            Some(index) => match usize::try_from(index).ok().filter(|index| (1..=texts.len()).contains(index)) {
-                Some(index) => (index - 1, row),
-                None => return Err(fix(format!("index {index} of ELT is out of range [1, {}]", texts.len()))),
-            },
         });
     }
     let arrays: Vec<&dyn Array> = texts.iter().chain([&nulls]).map(AsRef::as_ref).collect();

@@ -7,6 +7,7 @@ use datafusion_common::Result;
 use sluice_model::SqlType;
 
 use super::{byte_of, char_count};
+use crate::error::fix;
 use crate::function::{Call, Cells, Definition, Kind};
 use crate::types::{is_integer, is_numeric};
 
@@ -17,7 +18,8 @@ pub(super) fn definitions() -> Vec<Definition> {
             if call.len() > 2 { occurrences(call) } else { positions(call.strings(0)?, call.strings(1)?, None, call) }
         })
         .or(&[String, String, Integer])
-        .or(&[String, String, Integer, Integer]),
+        .or(&[String, String, Integer, Integer])
+        .fallible(),
         Definition::new("locate", &[String, String], SqlType::Int, |call| {
             let from = (call.len() > 2).then(|| call.integers(2)).transpose()?;
             positions(call.strings(1)?, call.strings(0)?, from, call)
@@ -56,7 +58,7 @@ pub(super) fn definitions() -> Vec<Definition> {
     ]
 }
 
-/// Where the part begins, from 1, looking from a position on; 0 if it is not there.
+/// Where the part begins, from 1, looking from a position on; 0 if it is not there. Nothing is at 1, always.
 fn positions(
     texts: Cells<arrow_array::StringArray>,
     parts: Cells<arrow_array::StringArray>,
@@ -66,6 +68,9 @@ fn positions(
     call.primitive::<Int32Type>(|row| {
         let from = from.as_ref().map_or(Some(1), |from| from.get(row));
         let (Some(text), Some(part), Some(from)) = (texts.get(row), parts.get(row), from) else { return Ok(None) };
+        if part.is_empty() {
+            return Ok(Some(1));
+        }
         let skip = usize::try_from((from - 1).max(0)).unwrap_or(usize::MAX);
         if skip > char_count(text) {
             return Ok(Some(0));
@@ -77,7 +82,7 @@ fn positions(
 }
 
 /// The n-th occurrence, looking from a position on; a negative position counts from the end and looks
-/// backwards. Occurrences may overlap.
+/// backwards, and from position 0 nothing is found. Occurrences may overlap.
 fn occurrences(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, parts, starts) = (call.strings(0)?, call.strings(1)?, call.integers(2)?);
     let numbers = (call.len() > 3).then(|| call.integers(3)).transpose()?;
@@ -88,14 +93,22 @@ fn occurrences(call: &Call<'_>) -> Result<ArrayRef> {
         else {
             return Ok(None);
         };
+        if number < 1 {
+            return Err(fix(format!("INSTR looks for the first or a later occurrence, not for number {number}")));
+        }
         Ok(Some(occurrence(text, part, start, number).unwrap_or(0) as i32))
     })
 }
 
 fn occurrence(text: &str, part: &str, start: i64, number: i64) -> Option<usize> {
     let before = usize::try_from(number - 1).ok()?;
+    if part.is_empty() && start != 0 {
+        return Some(if start > 0 { 1 } else { char_count(text) + 1 });
+    }
     let places = || text.char_indices().enumerate().filter(|(_, (at, _))| text[*at..].starts_with(part));
-    let place = if start > 0 {
+    let place = if start == 0 {
+        None
+    } else if start > 0 {
         places().filter(|(index, _)| *index as i64 >= start - 1).nth(before)
     } else {
         let last = char_count(text) as i64 + start;

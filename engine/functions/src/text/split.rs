@@ -87,11 +87,14 @@ fn nth_byte(bytes: &[u8], byte: u8, mut nth: usize) -> Option<usize> {
     Some(words.len() * 8 + found.0)
 }
 
-/// An empty separator splits between all characters.
+/// An empty separator splits between all characters; an empty text has no parts.
 fn split(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, separators) = (call.strings(0)?, call.strings(1)?);
     string_lists(call.rows, |row, items| {
         let (Some(text), Some(separator)) = (texts.get(row), separators.get(row)) else { return Ok(false) };
+        if text.is_empty() {
+            return Ok(true);
+        }
         if separator.is_empty() {
             text.chars().for_each(|char| items.append_value(char.encode_utf8(&mut [0; 4])));
         } else {
@@ -102,6 +105,7 @@ fn split(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 /// `'k1=v1,k2=v2'`; both separators are regular expressions, and a part without a value is a key of `NULL`.
+/// Of a key that comes again the last value counts.
 fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.strings(0)?;
     let separators =
@@ -109,6 +113,7 @@ fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
     let separators = separators.transpose()?;
     let (mut pair_cache, mut value_cache) = (PatternCache::default(), PatternCache::default());
     let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    let mut entries: Vec<(&str, Option<&str>)> = Vec::new();
     for row in 0..call.rows {
         let (between_pairs, in_pair) = match &separators {
             Some((pairs, values)) => (pairs.get(row), values.get(row)),
@@ -120,10 +125,18 @@ fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
         };
         let between_pairs = pair_cache.get_or_compile(between_pairs, required)?;
         let in_pair = value_cache.get_or_compile(in_pair, required)?;
+        entries.clear();
         for pair in between_pairs.split(text).filter(|_| !text.is_empty()) {
             let mut sides = in_pair.splitn(pair, 2);
-            maps.keys().append_value(sides.next().unwrap_or(pair));
-            maps.values().append_option(sides.next());
+            let key = sides.next().unwrap_or(pair);
+            match entries.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, value)) => *value = sides.next(),
+                None => entries.push((key, sides.next())),
+            }
+        }
+        for (key, value) in &entries {
+            maps.keys().append_value(key);
+            maps.values().append_option(*value);
         }
         maps.append(true)?;
     }

@@ -2,12 +2,13 @@
 
 use arrow_array::ArrayRef;
 use arrow_array::types::{Date32Type, Int32Type, Time64MicrosecondType};
+use chrono_tz::Tz;
 use datafusion_common::Result;
 use sluice_model::SqlType;
 
 use super::civil::{Day, Moment};
 use super::unit::Unit;
-use super::zone::{WallTimes, to_instant};
+use super::zone::WallTimes;
 use crate::cast::{Mode, timestamps};
 use crate::function::{Arguments, Call, Definition, Kind};
 
@@ -40,7 +41,8 @@ fn add(call: &Call<'_>) -> Result<ArrayRef> {
     if let SqlType::Time(_) = call.returns {
         return add_to_time(call, unit);
     }
-    let zone = call.session.time_zone;
+    // Instants are counted on by instants, so that a day has 24 hours in every zone.
+    let zone = Tz::UTC;
     let times = WallTimes::new(cells.array(), zone)?;
     let sum = |row| {
         let at = cells.position(row).filter(|at| !times.is_null(*at))?;
@@ -48,9 +50,6 @@ fn add(call: &Call<'_>) -> Result<ArrayRef> {
     };
     match call.returns {
         SqlType::Date => call.primitive::<Date32Type>(|row| Ok(sum(row).map(|sum| sum.epoch_days() as i32))),
-        SqlType::TimestampLtz(_) => timestamps(call.rows, &call.returns, Mode { try_cast: true, zone }, |row| {
-            sum(row).map(|sum| to_instant(sum, zone))
-        }),
         _ => timestamps(call.rows, &call.returns, Mode { try_cast: true, zone }, sum),
     }
 }
@@ -87,8 +86,11 @@ fn diff(call: &Call<'_>) -> Result<ArrayRef> {
         return Err(unit.refuse("TIMESTAMPDIFF"));
     }
     let (from_cells, to_cells) = (call.cells_of_any(1)?, call.cells_of_any(2)?);
-    let from = WallTimes::new(from_cells.array(), call.session.time_zone)?;
-    let to = WallTimes::new(to_cells.array(), call.session.time_zone)?;
+    // Between two instants lie as many hours as pass.
+    let are_instants = [1, 2].iter().all(|side| matches!(call.sql_type(*side), SqlType::TimestampLtz(_)));
+    let zone = if are_instants { Tz::UTC } else { call.session.time_zone };
+    let from = WallTimes::new(from_cells.array(), zone)?;
+    let to = WallTimes::new(to_cells.array(), zone)?;
     call.primitive::<Int32Type>(|row| {
         let (Some(a), Some(b)) = (from_cells.position(row), to_cells.position(row)) else { return Ok(None) };
         Ok(Some(between(from.get(a), to.get(b), unit) as i32))
@@ -98,16 +100,24 @@ fn diff(call: &Call<'_>) -> Result<ArrayRef> {
 /// `b - a` in whole units, towards 0.
 pub(super) fn between(a: Moment, b: Moment, unit: Unit) -> i64 {
     if let Some(months) = unit.months() {
-        return if b < a { -months_between(b, a) / months } else { months_between(a, b) / months };
+        return months_between(a, b) / months;
     }
     let micros = |moment: Moment| i128::from(moment.seconds) * 1_000_000 + i128::from(moment.nanos / 1000);
     ((micros(b) - micros(a)) / i128::from(unit.micros().unwrap_or(1))) as i64
 }
 
-/// Whole months from `a` to a later `b`.
+/// Whole months from `a` to `b`, as Calcite's `DateTimeUtils.subtractMonths` counts them: from the end of a month
+/// to the end of another one is a month, and the times of the day matter where the days fall together.
 fn months_between(a: Moment, b: Moment) -> i64 {
-    let total = |day: Day| i64::from(day.year) * 12 + i64::from(day.month);
-    let rest = |moment: Moment, day: Day| (day.day, moment.second_of_day(), moment.nanos);
     let (first, last) = (a.day(), b.day());
-    total(last) - total(first) - i64::from(rest(b, last) < rest(a, first))
+    let months = if b.epoch_days() < a.epoch_days() { -months_of(last, first) } else { months_of(first, last) };
+    let time = |moment: Moment| (moment.second_of_day(), moment.nanos / 1_000_000);
+    months - i64::from(first.plus_months(months) == last && time(b) < time(a))
+}
+
+/// Whole months from a day to a later one.
+fn months_of(first: Day, last: Day) -> i64 {
+    let total = |day: Day| i64::from(day.year) * 12 + i64::from(day.month);
+    let months = total(last) - total(first);
+    months - i64::from(first.plus_months(months).to_epoch_days() > last.to_epoch_days())
 }

@@ -11,7 +11,7 @@ use sluice_model::SqlType;
 
 use super::civil::Moment;
 use super::pattern::{Pattern, Style};
-use super::zone::{WallTimes, to_instant, to_wall};
+use super::zone::{WallTimes, to_instant, to_last_instant, to_wall};
 use crate::cast::{Mode, parse_day, parse_moment, timestamps};
 use crate::function::{Call, Definition, Kind};
 
@@ -182,7 +182,10 @@ fn convert_tz(call: &Call<'_>) -> Result<ArrayRef> {
             return Ok(false);
         };
         let Some((wall, _)) = pattern.parse(text) else { return Ok(false) };
-        let instant = Zone::parse(from).to_instant(wall);
+        let instant = match Zone::parse(from) {
+            Zone::Named(zone) => to_last_instant(wall, zone),
+            offset => offset.to_instant(wall),
+        };
         pattern.format(Zone::parse(to).to_wall(instant), 0, out);
         Ok(true)
     })

@@ -33,6 +33,10 @@ fn rounded(call: &Call<'_>, function: &str, round: fn(Moment, Unit) -> Option<Mo
     }
     let cells = call.cells_of_any(1)?;
     if let DataType::Time64(_) = cells.array().data_type() {
+        // A day and more is nothing to a time of the day: it stays as it is.
+        if !matches!(unit, Unit::Hour | Unit::Minute | Unit::Second | Unit::Millisecond | Unit::Microsecond) {
+            return call.array(1);
+        }
         let times = call.primitives::<Time64MicrosecondType>(1)?;
         return call.primitive::<Time64MicrosecondType>(|row| {
             let rounded = times.get(row).and_then(|micros| round(Moment::from_units(micros, 1_000_000), unit));

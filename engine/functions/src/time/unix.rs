@@ -9,7 +9,7 @@ use sluice_model::SqlType;
 use super::civil::Moment;
 use super::format::{DEFAULT_PATTERN, Patterns, Zone, parse_all};
 use super::pattern::Style;
-use super::zone::{to_instant, to_wall};
+use super::zone::{to_last_instant, to_wall};
 use crate::cast::{Mode, timestamps};
 use crate::error::fix;
 use crate::function::{Arguments, Call, Definition, Kind, Stability};
@@ -70,7 +70,7 @@ fn unix_timestamp(call: &Call<'_>) -> Result<ArrayRef> {
         let (Some(text), Some(pattern)) = (texts.get(row), pattern) else { return Ok(None) };
         Ok(Some(match compiled.get(pattern)?.parse(text) {
             Some((wall, Some(offset))) => wall.seconds - offset,
-            Some((wall, None)) => to_instant(wall, call.session.time_zone).seconds,
+            Some((wall, None)) => to_last_instant(wall, call.session.time_zone).seconds,
             None => i64::MIN,
         }))
     })
@@ -133,7 +133,7 @@ impl Units {
         match self {
             Self::Whole(counts) => (!counts.is_null(row)).then(|| Moment::from_units(counts.value(row), per_second)),
             Self::Double(counts) => {
-                let millis = |count: f64| (count * (1000.0 / per_second as f64)) as i64;
+                let millis = |count: f64| (count * (1000.0 / per_second as f64)).floor() as i64;
                 (!counts.is_null(row)).then(|| Moment::from_units(millis(counts.value(row)), 1000))
             }
         }

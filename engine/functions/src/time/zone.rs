@@ -62,10 +62,20 @@ pub(crate) fn to_wall(instant: Moment, zone: Tz) -> Moment {
 
 /// The instant at which a zone shows a wall-clock time.
 pub(crate) fn to_instant(wall: Moment, zone: Tz) -> Moment {
+    instant_of(wall, zone, false)
+}
+
+/// The same, but of a time that the zone shows twice the second one is meant: as `java.text.SimpleDateFormat` does.
+pub(crate) fn to_last_instant(wall: Moment, zone: Tz) -> Moment {
+    instant_of(wall, zone, true)
+}
+
+fn instant_of(wall: Moment, zone: Tz, is_last: bool) -> Moment {
     if zone == Tz::UTC {
         return wall;
     }
     let offset = naive(wall.seconds).map_or(0, |local| match zone.offset_from_local_datetime(&local) {
+        LocalResult::Ambiguous(_, offset) if is_last => offset.fix().local_minus_utc(),
         LocalResult::Single(offset) | LocalResult::Ambiguous(offset, _) => offset.fix().local_minus_utc(),
         LocalResult::None => {
             let day_before = naive(wall.seconds - SECONDS_PER_DAY).unwrap_or(local);
@@ -167,5 +177,6 @@ mod tests {
         assert_eq!(to_wall(wall(1, 1, 12), berlin), wall(1, 1, 13));
         assert_eq!(to_wall(to_instant(wall(3, 28, 2), berlin), berlin), wall(3, 28, 3));
         assert_eq!(to_instant(wall(10, 31, 2), berlin), wall(10, 31, 0));
+        assert_eq!(to_last_instant(wall(10, 31, 2), berlin), wall(10, 31, 1));
     }
 }

@@ -118,7 +118,7 @@ fn like_has_no_escape_unless_it_is_given() {
         ("CAST(NULL AS STRING) LIKE 'a'", "NULL"),
         ("'abc' SIMILAR TO '(b|c)%'", "FALSE"),
         ("'abc' SIMILAR TO '%(b|d)%'", "TRUE"),
-        ("'abc' SIMILAR TO 'a.c'", "FALSE"),
+        ("'abc' SIMILAR TO 'a.c'", "TRUE"),
         ("'12' SIMILAR TO '[0-9]+'", "TRUE"),
         ("'abc' NOT SIMILAR TO 'abc'", "FALSE"),
     ]);

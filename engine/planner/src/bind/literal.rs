@@ -3,6 +3,8 @@
 //! | text | becomes | why |
 //! |---|---|---|
 //! | `5` | `CAST(5 AS INT)` | integer literals that fit are `INT`, DataFusion takes `BIGINT` |
+//! | `0.10`, `5.` | `CAST(0.10 AS DECIMAL(3, 2))`, `5` | every digit counts that is written |
+//! | `-2147483648` | one literal | an `INT`, which `2147483648` is not |
 //! | `1e3` | `CAST('1e3' AS DOUBLE)` | with an exponent a number is approximate |
 //! | `TIMESTAMP '… 10:11:12.123'` | `CAST('…' AS TIMESTAMP(3))` | as many digits as are written |
 //! | `INTERVAL '1-2' YEAR TO MONTH` | `CAST(14 AS INTERVAL YEAR TO MONTH)` | DataFusion has one type of intervals |
@@ -18,6 +20,12 @@ use sqlparser::ast::{
 
 use super::rewrite::{call, position_of, string};
 
+/// Digits of the longest decimal.
+const MAX_DIGITS: usize = 38;
+
+/// Without its sign.
+const SMALLEST_INT: &str = "2147483648";
+
 /// Rewrites one expression if it is a literal.
 pub(super) fn rewrite(expression: &mut Expr) -> Result<()> {
     let wanted = match expression {
@@ -27,6 +35,16 @@ pub(super) fn rewrite(expression: &mut Expr) -> Result<()> {
                 let digits = digits.clone();
                 return approximate(expression, digits);
             }
+            Value::Number(digits, _) => match digits.split_once('.') {
+                Some((whole, "")) => {
+                    *expression = Expr::Value(Value::Number(whole.to_owned(), false).with_span(value.span));
+                    return rewrite(expression);
+                }
+                Some((whole, fraction)) if whole.len() + fraction.len() <= MAX_DIGITS => {
+                    &format!("DECIMAL({}, {})", whole.len() + fraction.len(), fraction.len())
+                }
+                _ => return Ok(()),
+            },
             _ => return Ok(()),
         },
         Expr::TypedString(literal) => return time(literal),
@@ -81,9 +99,16 @@ pub(super) fn cast(expr: Expr, data_type: &str) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
 }
 
-/// Takes the sign in front of an interval into its text: `-INTERVAL '1' DAY`.
+/// Takes the sign in front of an interval into its text, `-INTERVAL '1' DAY`, and that of the smallest `INT`.
 pub(super) fn take_sign(expression: &mut Expr) {
     let Expr::UnaryOp { op: UnaryOperator::Minus, expr } = &*expression else { return };
+    if let Expr::Value(number) = expr.as_ref()
+        && let Value::Number(digits, _) = &number.value
+        && digits == SMALLEST_INT
+    {
+        *expression = Expr::Value(Value::Number(format!("-{digits}"), false).with_span(number.span));
+        return;
+    }
     let Expr::Interval(interval) = expr.as_ref() else { return };
     let value = Box::new(Expr::UnaryOp { op: UnaryOperator::Minus, expr: interval.value.clone() });
     *expression = Expr::Interval(Interval { value, ..interval.clone() });
@@ -127,8 +152,10 @@ fn signed(value: &Expr) -> Option<(&str, bool)> {
             let (text, negative) = signed(expr)?;
             Some((text, negative != (*op == UnaryOperator::Minus)))
         }
+        // A plain number, which is typed by now.
+        Expr::Cast { expr, .. } => signed(expr),
         Expr::Value(value) => {
-            let Value::SingleQuotedString(text) = &value.value else { return None };
+            let (Value::SingleQuotedString(text) | Value::Number(text, _)) = &value.value else { return None };
             let text = text.trim();
             Some(text.strip_prefix('-').map_or((text.strip_prefix('+').unwrap_or(text), false), |text| (text, true)))
         }

@@ -14,6 +14,8 @@
 //! | `FLOOR(t TO DAY)` | `__floor_to('DAY', t)` | DataFusion refuses the form |
 //! | `TIMESTAMPDIFF(DAY, a, b)` | `timestampdiff('DAY', a, b)` | the unit is no column |
 //! | `(a, b) OVERLAPS (c, d)` | `__overlaps(a, b, c, d)` | DataFusion has no such operator |
+//! | `(a, b) = (c, d)` | `a = c AND b = d` | a NULL in a row is not known to be equal |
+//! | `MOD(a, b)` | `a % b` | one operator |
 //! | `a[1].f` | `a[1].'f'` | a field is no column |
 //! | `ARRAY[a, b]` | `array(a, b)` | DataFusion's literal sees no outer columns |
 //! | `PERCENTILE(x, p)` | see [`gather`] | made of what `ARRAY_AGG` gathers |
@@ -113,6 +115,7 @@ impl VisitorMut for Rewriter {
         rewrite_rounding(expression);
         widen_grouping(expression);
         tuples_as_rows(expression);
+        modulo_as_operator(expression);
         arrays_as_calls(expression);
         name_casts_of_aggregate(expression);
         match literal::rewrite(expression) {
@@ -143,14 +146,47 @@ fn widen_grouping(expression: &mut Expr) {
     }
 }
 
-/// `(a, b) = (c, d)`
+/// `(a, b) = (c, d)`, `(a, b) <> (c, d)`, and other operators on rows.
 fn tuples_as_rows(expression: &mut Expr) {
-    let Expr::BinaryOp { left, right, .. } = expression else { return };
+    let Expr::BinaryOp { left, op, right } = expression else { return };
+    if let (Expr::Tuple(lefts), Expr::Tuple(rights)) = (left.as_mut(), right.as_mut())
+        && let Some(joined) = match op {
+            BinaryOperator::Eq => Some(BinaryOperator::And),
+            BinaryOperator::NotEq => Some(BinaryOperator::Or),
+            _ => None,
+        }
+        && lefts.len() == rights.len()
+    {
+        let pairs = std::mem::take(lefts).into_iter().zip(std::mem::take(rights));
+        let compared = pairs.map(|(left, right)| binary(left, op.clone(), right));
+        if let Some(all) = compared.reduce(|all, one| binary(all, joined.clone(), one)) {
+            *expression = Expr::Nested(Box::new(all));
+        }
+        return;
+    }
     for side in [left, right] {
         if let Expr::Tuple(values) = side.as_mut() {
             let values = std::mem::take(values);
             **side = call("ROW", values);
         }
+    }
+}
+
+/// `MOD(a, b)`
+fn modulo_as_operator(expression: &mut Expr) {
+    let Expr::Function(function) = expression else { return };
+    let FunctionArguments::List(arguments) = &mut function.args else { return };
+    if !function.name.to_string().eq_ignore_ascii_case("mod") || function.over.is_some() {
+        return;
+    }
+    if let [FunctionArg::Unnamed(FunctionArgExpr::Expr(left)), FunctionArg::Unnamed(FunctionArgExpr::Expr(right))] =
+        arguments.args.as_mut_slice()
+    {
+        let take = |operand: &mut Expr| {
+            let operand = std::mem::replace(operand, Expr::Value(Value::Null.into()));
+            Box::new(Expr::Nested(Box::new(operand)))
+        };
+        *expression = Expr::BinaryOp { left: take(left), op: BinaryOperator::Modulo, right: take(right) };
     }
 }
 

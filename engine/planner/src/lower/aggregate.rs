@@ -42,7 +42,10 @@ impl Nodes {
             let calls = aggregate.aggr_expr.iter().zip(results);
             calls.map(|(call, result)| lower_aggregate(call, Arc::clone(result), columns)).collect::<Result<Vec<_>>>()
         };
+        // Where the columns stand that the sets are about.
+        let mut sources = Vec::new();
         let (mut group, calls) = if sets.is_some() {
+            sources = group_exprs.iter().map(|column| columns.place(column)).collect::<Result<Vec<_>>>()?;
             // A column that sets make NULL is a column of its own: the aggregates see it as it is.
             let calls = calls_of(&mut columns)?;
             (group_exprs.iter().map(|column| columns.push(column)).collect::<Result<Vec<_>>>()?, calls)
@@ -70,7 +73,9 @@ impl Nodes {
         };
         let mut input = columns.add(self, from, query)?;
         if let Some(sets) = sets {
+            let window = self.window_of(&input).and_then(|window| window_of_sets(&window, &sets, &sources, &group));
             input = self.expand(input, group.clone(), sets, Arc::clone(&fields[group.len()]), query)?;
+            self.set_window(&input, window);
             group.push(self.plan().output(&input).schema.fields().len() - 1);
         }
         let keys = vec![(0..group.len()).collect()];
@@ -125,6 +130,21 @@ impl Nodes {
         let state_id = self.state_id("expand", query);
         self.add(Operation::Expand(Expand { columns, sets, id }), vec![from], output, parallelism, state_id)
     }
+}
+
+/// The windows behind sets that all have them, by the copies of the columns that the sets are about. The sessions of
+/// a set that leaves out what they are of would be others.
+fn window_of_sets(
+    window: &WindowColumns,
+    sets: &[GroupingSet],
+    sources: &[usize],
+    copies: &[usize],
+) -> Option<WindowColumns> {
+    let copy = |column| {
+        let at = sources.iter().position(|source| *source == column)?;
+        (!sets.iter().any(|set| set.is_null[at])).then(|| copies[at])
+    };
+    if window.dealt_by.is_some() { None } else { window.placed(copy) }
 }
 
 /// The sets over the columns that occur in any of them, numbered as DataFusion's `GROUPING` expects.

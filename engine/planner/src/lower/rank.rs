@@ -291,7 +291,7 @@ impl RankOf<'_> {
     fn keeps_newest(&self, plan: &LogicalPlan, is_append: bool) -> bool {
         let [SortExpr { expr: Expr::Column(column), asc: false, .. }] = self.order else { return false };
         let Some(place) = plan.schema().maybe_index_of_column(column) else { return false };
-        let is_last_row = self.first == 1 && self.last == Some(1) && self.rank_name.is_none();
+        let is_last_row = self.first == 1 && self.last == Some(1);
         is_processing_time(plan, place) || is_last_row && is_append && is_rowtime(plan, place)
     }
 }

@@ -427,8 +427,9 @@ fn check_interval(interval: &sqlparser::ast::Interval, span: Span) -> Checked {
         Expr::UnaryOp { expr, .. } => expr.as_ref(),
         value => value,
     };
-    let is_text = matches!(value, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
-    if is_text && interval.leading_field.is_some() {
+    let is_length = matches!(value, Expr::Value(value)
+        if matches!(value.value, Value::SingleQuotedString(_) | Value::Number(..)));
+    if is_length && interval.leading_field.is_some() {
         return ControlFlow::Continue(());
     }
     ControlFlow::Break(

@@ -12,10 +12,10 @@ use super::lexer::position_of;
 /// sqlparser would try whatever follows `INTERVAL` twice, and nested ones 2ⁿ times.
 pub(super) fn interval(dialect: &FlinkDialect, parser: &Parser<'_>) -> Option<Parsed<Expr>> {
     let signed = usize::from(matches!(parser.symbol_at(1), Token::Minus | Token::Plus));
-    if matches!(parser.symbol_at(1 + signed), Token::SingleQuotedString(_)) {
+    if matches!(parser.symbol_at(1 + signed), Token::SingleQuotedString(_) | Token::Number(..)) {
         return None;
     }
-    let error = Error::fix("an INTERVAL needs its number in single quotes")
+    let error = Error::fix("an INTERVAL takes a number in single quotes")
         .at(position_of(parser.peek_nth_token_ref(1).span.start))
         .with_hint("write it like INTERVAL '5' SECOND");
     Some(Err(dialect.keep(error)))

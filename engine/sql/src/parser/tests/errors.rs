@@ -164,8 +164,8 @@ const MISTAKES: &[(&str, &str, (u64, u64), &str)] = &[
     ),
     ("CREATE TABLE t (a INT, b AS (SELECT 1))", "a computed column or watermark must not contain a query", (1, 30), ""),
     (
-        "CREATE TABLE t (ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL 5 SECOND)",
-        "an INTERVAL needs its number in single quotes",
+        "CREATE TABLE t (ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL x SECOND)",
+        "an INTERVAL takes a number in single quotes",
         (1, 68),
         "write it like INTERVAL '5' SECOND",
     ),
