@@ -177,6 +177,30 @@ async fn sinks_that_cannot_take_updates_say_so() {
     assert!(error.contains("upsert-kafka"), "{error}");
 }
 
+/// Queries over insertions whose rows are never taken back go into sinks that only insert.
+#[tokio::test]
+async fn results_that_only_grow_are_insertions() {
+    let bids = "CREATE TABLE bids (id INT, k STRING, ts TIMESTAMP(3), p AS PROCTIME(), WATERMARK FOR ts AS ts) \
+         WITH ('connector' = 'datagen')";
+    let windows = "TABLE(TUMBLE(TABLE bids, DESCRIPTOR(ts), INTERVAL '10' SECOND))";
+    for query in [
+        "SELECT id FROM bids LIMIT 5 OFFSET 2".to_owned(),
+        "SELECT id, rn FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY k ORDER BY p) AS rn FROM bids) WHERE rn <= 2"
+            .to_owned(),
+        "SELECT id FROM bids WHERE k IN (SELECT k FROM bids)".to_owned(),
+        "SELECT a.id FROM bids AS a JOIN bids AS b ON a.k = b.k".to_owned(),
+        format!("SELECT window_end, COUNT(*) FROM {windows} GROUP BY window_start, window_end, ROLLUP (k)"),
+        format!(
+            "SELECT window_end, COUNT(*) FROM (SELECT * FROM {windows} UNION ALL SELECT * FROM {windows}) \
+             GROUP BY window_start, window_end"
+        ),
+    ] {
+        let plan = run(&[bids, &format!("EXPLAIN CHANGELOG_MODE {query}")]).await.unwrap();
+        let (_, plan) = plan.split_once("== Optimized Execution Plan ==").expect("a plan");
+        assert!(!plan.contains("UA") && plan.contains("changelogMode=[I]"), "{query}\n{plan}");
+    }
+}
+
 #[tokio::test]
 async fn rows_are_kept_in_front_of_a_sink_with_a_key_of_its_own() {
     let source = "CREATE TABLE s (id INT, other INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector'='values', \

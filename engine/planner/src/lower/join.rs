@@ -67,7 +67,8 @@ impl Nodes {
             window_ends: windows.as_ref().map(|windows| [windows[0].window_end(), windows[1].window_end()]),
             ..node
         };
-        let appends = windows.is_some() || kind == JoinKind::Inner && is_append;
+        let adds_only = matches!(kind, JoinKind::Inner | JoinKind::LeftSemi);
+        let appends = windows.is_some() || adds_only && is_append;
         let widths = (left.width, outputs[0].schema.fields().len(), kept_right);
         let parallelism = if node.keys.is_empty() { 1 } else { self.parallelism() };
         let mut keys = joined_keys(&outputs, &left.keys, &right.keys, kind);

@@ -242,9 +242,16 @@ impl Nodes {
             .map(|input| self.plan.output(input).changelog)
             .fold(ChangelogMode::APPEND, ChangelogMode::union);
         let schema = Arc::new(query.schema().as_arrow().clone());
+        // Rows of the same windows on all sides are in them behind the union, too.
+        let mut windows = inputs.iter().map(|input| self.window_of(input));
+        let window = windows.next().flatten().filter(|window| window.dealt_by.is_none());
+        let window = window.filter(|window| windows.all(|other| other.as_ref() == Some(window)));
         let inputs = inputs.into_iter().map(|input| self.dealt_to(input, parallelism)).collect();
         let id = self.state_id("union", query);
-        self.add(Operation::Union, inputs, Output { schema, changelog, keys: Vec::new() }, parallelism, id)
+        let output = Output { schema, changelog, keys: Vec::new() };
+        let united = self.add(Operation::Union, inputs, output, parallelism, id)?;
+        self.set_window(&united, window);
+        Ok(united)
     }
 
     /// The same input for a consumer of another parallelism: rows of one key stay together.

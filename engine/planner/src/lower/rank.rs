@@ -191,7 +191,11 @@ impl Nodes {
         let width = source.schema.fields().len();
         let mut columns = Columns::all(plan, source.clone())?;
         let partition = wanted.partition.iter().map(|key| columns.place(key)).collect::<Result<Vec<_>>>()?;
-        let order = wanted.order.iter().map(|order| sort_column(order, &mut columns)).collect::<Result<Vec<_>>>()?;
+        let arrival = wanted.arrival(plan).filter(|_| source.changelog.is_append());
+        let order = match arrival {
+            Some(_) => Vec::new(),
+            None => wanted.order.iter().map(|order| sort_column(order, &mut columns)).collect::<Result<Vec<_>>>()?,
+        };
         let input = columns.add(self, from, query)?;
         let (input, parallelism) = self.dealt_by(input, &partition);
         let ranked = self.plan().output(&input).clone();
@@ -203,7 +207,7 @@ impl Nodes {
         let operation = Operation::Rank(Rank {
             partition: partition.clone(),
             order,
-            newest_first: wanted.keeps_newest(plan, ranked.changelog.is_append()),
+            newest_first: arrival == Some(Arrival::NewestFirst) || wanted.keeps_newest(plan, &ranked.changelog),
             first: wanted.first,
             last: wanted.last,
             rank_column: wanted.rank_name.is_some(),
@@ -222,10 +226,11 @@ impl Nodes {
         let mut fields: Vec<_> = ranked.schema.fields().iter().cloned().collect();
         fields.extend(wanted.rank_name.map(|name| Arc::new(Field::new(name, DataType::Int64, false))));
         let kept: Vec<usize> = (0..width).chain(all..fields.len()).collect();
-        let changelog = match (&window, update_before) {
-            (Some(_), _) => ChangelogMode::APPEND,
-            (None, true) => ChangelogMode::RETRACT,
-            (None, false) => ChangelogMode::UPSERT,
+        let changelog = match arrival {
+            Some(Arrival::OldestFirst) => ChangelogMode::APPEND,
+            _ if window.is_some() => ChangelogMode::APPEND,
+            _ if update_before => ChangelogMode::RETRACT,
+            _ => ChangelogMode::UPSERT,
         };
         let output = Output { schema: Arc::new(Schema::new(fields)), changelog, keys };
         let id = self.state_id("rank", query);
@@ -285,14 +290,34 @@ struct RankOf<'a> {
     rank_name: Option<String>,
 }
 
+/// An order that is that in which rows arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// A row that has come first stays first: nothing is ever taken back.
+    OldestFirst,
+    NewestFirst,
+}
+
 impl RankOf<'_> {
-    /// Whether the newest of rows of the same time comes first. So it does where only the last row is kept
-    /// (Flink's deduplication), and always by the time of the clock, which is one for many rows.
-    fn keeps_newest(&self, plan: &LogicalPlan, is_append: bool) -> bool {
+    /// Whether rows are in the order of their arrival: without an order, and by the time of the clock, which is one
+    /// for many rows.
+    fn arrival(&self, plan: &LogicalPlan) -> Option<Arrival> {
+        let [SortExpr { expr: Expr::Column(column), asc, .. }] = self.order else {
+            return self.order.is_empty().then_some(Arrival::OldestFirst);
+        };
+        let place = plan.schema().maybe_index_of_column(column)?;
+        let arrival = if *asc { Arrival::OldestFirst } else { Arrival::NewestFirst };
+        is_processing_time(plan, place).then_some(arrival)
+    }
+
+    /// Whether the newest of rows of the same time comes first: where only the last row is kept (Flink's
+    /// deduplication).
+    fn keeps_newest(&self, plan: &LogicalPlan, changelog: &ChangelogMode) -> bool {
         let [SortExpr { expr: Expr::Column(column), asc: false, .. }] = self.order else { return false };
         let Some(place) = plan.schema().maybe_index_of_column(column) else { return false };
         let is_last_row = self.first == 1 && self.last == Some(1);
-        is_processing_time(plan, place) || is_last_row && is_append && is_rowtime(plan, place)
+        let is_time = is_rowtime(plan, place) && changelog.is_append() || is_processing_time(plan, place);
+        is_last_row && is_time
     }
 }
 
