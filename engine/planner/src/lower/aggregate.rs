@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{FieldRef, Schema};
+use arrow_schema::{FieldRef, Fields, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::{AggregateFunction, NullTreatment};
 use datafusion_expr::utils::grouping_set_to_exprlist;
@@ -37,40 +37,9 @@ impl Nodes {
             _ => None,
         };
         let fields = aggregate.schema.as_arrow().fields();
-        let results = &fields[group_exprs.len() + usize::from(sets.is_some())..];
-        let calls_of = |columns: &mut Columns<'_>| {
-            let calls = aggregate.aggr_expr.iter().zip(results);
-            calls.map(|(call, result)| lower_aggregate(call, Arc::clone(result), columns)).collect::<Result<Vec<_>>>()
-        };
-        // Where the columns stand that the sets are about.
-        let mut sources = Vec::new();
-        let (mut group, calls) = if sets.is_some() {
-            sources = group_exprs.iter().map(|column| columns.place(column)).collect::<Result<Vec<_>>>()?;
-            // A column that sets make NULL is a column of its own: the aggregates see it as it is.
-            let calls = calls_of(&mut columns)?;
-            (group_exprs.iter().map(|column| columns.push(column)).collect::<Result<Vec<_>>>()?, calls)
-        } else {
-            let group = group_exprs.iter().map(|column| columns.place(column)).collect::<Result<Vec<_>>>()?;
-            (group, calls_of(&mut columns)?)
-        };
-        let mut result: Vec<_> = group
-            .iter()
-            .zip(fields)
-            .map(|(place, field)| Arc::new(columns.field(*place).as_ref().clone().with_name(field.name())))
-            .collect();
-        if sets.is_some() {
-            result.iter_mut().for_each(|field| *field = Arc::new(field.as_ref().clone().with_nullable(true)));
-        }
-        result.extend(fields[group.len()..].iter().cloned());
-        let schema = Schema::new(result);
+        let (mut group, sources, calls) = placed(aggregate, &group_exprs, sets.is_some(), &mut columns)?;
+        let schema = result_schema(&columns, &group, fields, sets.is_some());
         let retracts = !changelog.is_append();
-        let update_before = self.needs().update_before(query);
-        // The columns of a group do not change: without calls, groups of insertions only appear.
-        let changelog = match (calls.is_empty() && !retracts, update_before) {
-            (true, _) => ChangelogMode::APPEND,
-            (false, true) => ChangelogMode::RETRACT,
-            (false, false) => ChangelogMode::UPSERT,
-        };
         let mut input = columns.add(self, from, query)?;
         if let Some(sets) = sets {
             let window = self.window_of(&input).and_then(|window| window_of_sets(&window, &sets, &sources, &group));
@@ -78,27 +47,29 @@ impl Nodes {
             self.set_window(&input, window);
             group.push(self.plan().output(&input).schema.fields().len() - 1);
         }
-        let keys = vec![(0..group.len()).collect()];
         // Groups that are windows of time are complete when their time is over, and then put out once.
         let place = |column| group.iter().position(|grouped| *grouped == column);
-        let window = self.window_of(&input);
-        let window = window.and_then(|window| window.placed(place));
-        let changelog = if window.is_some() { ChangelogMode::APPEND } else { changelog };
-        let window_end = window.as_ref().map(WindowColumns::window_end);
-        let is_dealt = window.as_ref().is_some_and(|window| window.dealt_by.is_some());
-        let (input, parallelism) = if is_dealt {
+        let window = self.window_of(&input).and_then(|window| window.placed(place));
+        let update_before = self.needs().update_before(query);
+        // The columns of a group do not change: without calls, groups of insertions only appear.
+        let changelog = match (window.is_some() || calls.is_empty() && !retracts, update_before) {
+            (true, _) => ChangelogMode::APPEND,
+            (false, true) => ChangelogMode::RETRACT,
+            (false, false) => ChangelogMode::UPSERT,
+        };
+        let keys = vec![(0..group.len()).collect()];
+        let own_parallelism = self.plan().node(input.node).parallelism;
+        let (input, parallelism) = match window.as_ref().and_then(|window| window.dealt_by.as_ref()) {
             // Groups within the partitions of sessions are put out in the moment in which they come.
-            let parallelism = self.plan().node(input.node).parallelism;
-            (input, parallelism)
-        } else {
-            self.dealt_by(input, &group)
+            Some(_) => (input, own_parallelism),
+            None => self.dealt_by(input, &group),
         };
         let operation = Operation::GroupAggregate(GroupAggregate {
             group,
             calls,
             retracts,
             update_before,
-            window_end,
+            window_end: window.as_ref().map(WindowColumns::window_end),
             row_count: None,
         });
         let id = self.state_id("group-aggregate", query);
@@ -108,6 +79,40 @@ impl Nodes {
         self.set_state_ttl(&grouped, 0, &aggregate.input);
         Ok(grouped)
     }
+}
+
+/// Where the columns of the group stand, where what they are copies of stands, and the calls. A column that sets
+/// make NULL is a column of its own: the aggregates see it as it is.
+fn placed(
+    aggregate: &Aggregate,
+    group: &[&Expr],
+    has_sets: bool,
+    columns: &mut Columns<'_>,
+) -> Result<(Vec<usize>, Vec<usize>, Vec<AggregateCall>)> {
+    let results = &aggregate.schema.as_arrow().fields()[group.len() + usize::from(has_sets)..];
+    let calls_of = |columns: &mut Columns<'_>| {
+        let calls = aggregate.aggr_expr.iter().zip(results);
+        calls.map(|(call, result)| lower_aggregate(call, Arc::clone(result), columns)).collect::<Result<Vec<_>>>()
+    };
+    if !has_sets {
+        let sources = group.iter().map(|column| columns.place(column)).collect::<Result<Vec<_>>>()?;
+        return Ok((sources.clone(), sources, calls_of(columns)?));
+    }
+    let calls = calls_of(columns)?;
+    let sources = group.iter().map(|column| columns.place(column)).collect::<Result<Vec<_>>>()?;
+    let copies = group.iter().map(|column| columns.push(column)).collect::<Result<Vec<_>>>()?;
+    Ok((copies, sources, calls))
+}
+
+/// The columns of the group, with their types of SQL, and the results.
+fn result_schema(columns: &Columns<'_>, group: &[usize], fields: &Fields, has_sets: bool) -> Schema {
+    let grouped = group.iter().zip(fields).map(|(place, field)| {
+        let column = columns.field(*place).as_ref().clone().with_name(field.name());
+        let is_nullable = has_sets || column.is_nullable();
+        Arc::new(column.with_nullable(is_nullable))
+    });
+    let results = fields[group.len()..].iter().cloned();
+    Schema::new(grouped.chain(results).collect::<Vec<_>>())
 }
 
 impl Nodes {
