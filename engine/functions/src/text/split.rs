@@ -1,5 +1,6 @@
 //! Splitting texts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{MapBuilder, StringBuilder};
@@ -114,6 +115,8 @@ fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
     let (mut pair_cache, mut value_cache) = (PatternCache::default(), PatternCache::default());
     let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
     let mut entries: Vec<(&str, Option<&str>)> = Vec::new();
+    // Where each key stands among them.
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for row in 0..call.rows {
         let (between_pairs, in_pair) = match &separators {
             Some((pairs, values)) => (pairs.get(row), values.get(row)),
@@ -126,10 +129,12 @@ fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
         let between_pairs = pair_cache.get_or_compile(between_pairs, required)?;
         let in_pair = value_cache.get_or_compile(in_pair, required)?;
         entries.clear();
+        places.clear();
         for pair in between_pairs.split(text).filter(|_| !text.is_empty()) {
             let mut sides = in_pair.splitn(pair, 2);
             let key = sides.next().unwrap_or(pair);
-            match entries.iter_mut().find(|(known, _)| *known == key) {
+            let place = *places.entry(key).or_insert(entries.len());
+            match entries.get_mut(place) {
                 Some((_, value)) => *value = sides.next(),
                 None => entries.push((key, sides.next())),
             }

@@ -57,6 +57,7 @@ fn maps_and_rows() {
         ("MAP_ENTRIES(MAP('a', 1))", "[(a, 1)]"),
         ("MAP_FROM_ARRAYS(ARRAY['x', 'y'], ARRAY[1, 2])", "{x=1, y=2}"),
         ("STR_TO_MAP('k1=v1,k2')", "{k1=v1, k2=NULL}"),
+        ("STR_TO_MAP('a=1,b=2,a=3')", "{a=3, b=2}"),
         ("STR_TO_MAP('k1:v1;k2:v2', ';', ':')['k2']", "v2"),
         ("ROW(1, 'x')", "(1, x)"),
     ]);
